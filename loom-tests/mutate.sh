@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Shows that the models can fail: breaks one protocol after the other, in a copy of the tree, and runs the model that must
+# notice. It takes some ten minutes. Run it from anywhere: loom-tests/mutate.sh [PART-OF-A-NAME]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+wanted=${1:-}
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/mutations"
+tar --exclude=./target --exclude=./.git -c . | tar -x -C "$copy"
+caught=0 missed=0
+
+# mutate NAME FILE MODEL SUBSTITUTION: the SUBSTITUTION is Perl's, over the whole file; MODEL is a part of test names.
+mutate() {
+    local name=$1 file=$2 model=$3 substitution=$4 output failures status=0
+    [[ "$name" == *"$wanted"* ]] || return 0
+    cp "$copy/$file" "$copy/original"
+    perl -0pi -e "$substitution" "$copy/$file"
+    if cmp -s "$copy/original" "$copy/$file"; then
+        echo "CHANGES NOTHING  $name"
+        missed=$((missed + 1))
+        return 0
+    fi
+    output=$(cd "$copy" && RUST_BACKTRACE=0 timeout 300 cargo test --quiet --release -p greenhub-loom-tests -- "$model" 2>&1) || status=$?
+    # Loom's own cleanup panics after a deadlock, and the process aborts: a failure like any other.
+    failures=$(sed -n "s/^thread 'models::\([^']*\)'.* panicked at .*/\1/p" <<<"$output" | sort -u | paste -sd ' ')
+    if [[ -n "$failures" ]]; then
+        echo "caught           $name: $failures"
+        caught=$((caught + 1))
+    else
+        echo "NOT CAUGHT       $name (status $status)"
+        grep -m 5 -A 5 '^error' <<<"$output" || true
+        missed=$((missed + 1))
+    fi
+    mv "$copy/original" "$copy/$file"
+}
+
+state=src/greenlet/state.rs
+mutate 'state: a park is committed over a token' $state parking 's/if word & TOKEN != 0 \{/if false {/'
+mutate 'state: a step does not publish' $state parking 's/next, Ordering::AcqRel, Ordering::Acquire/next, Ordering::Acquire, Ordering::Acquire/'
+mutate 'state: a step does not acquire' $state parking 's/next, Ordering::AcqRel, Ordering::Acquire/next, Ordering::Release, Ordering::Relaxed/; s/let mut word = self.0.load\(Ordering::Acquire\);\n        loop \{\n            let \(next, outcome\)/let mut word = self.0.load(Ordering::Relaxed);\n        loop {\n            let (next, outcome)/'
+mutate 'state: a taken token does not acquire' $state parking 's/fetch_and\(!bit, Ordering::AcqRel\)/fetch_and(!bit, Ordering::Relaxed)/'
+mutate 'state: a wake-up leaves it parked' $state parking 's/PARKED => \(Some\(with_life\(word, ACTIVE\) \| also\), Wake::Schedule\)/PARKED => (Some(word | TOKEN | also), Wake::Schedule)/'
+mutate 'state: a wake-up of an active greenlet leaves no token' $state parking 's/_ => \(Some\(word \| TOKEN \| also\), Wake::Nothing\)/_ => (Some(word | also), Wake::Nothing)/'
+mutate 'state: a wake-up of a parked greenlet leaves no permit' $state parking 's/with_life\(word, ACTIVE\) \| also\)/with_life(word, ACTIVE))/'
+mutate 'state: the end is not final' $state 'that_ends' 's/self.0.store\(DONE, Ordering::Release\)/self.0.store(PARKED, Ordering::Release)/'
+mutate 'state: a park is committed over a kill' $state killing 's/\} else if kill_is_due\(word\) \{/} else if false {/'
+mutate 'state: a kill ends a shielded park' $state killing 's/PARKED if word & SHIELD == 0 =>/PARKED =>/'
+mutate 'state: a kill leaves it parked' $state killing 's/\(Some\(with_life\(word, ACTIVE\) \| KILL\), Kill::Schedule\)/(Some(word | KILL), Kill::Schedule)/'
+mutate 'state: a killed fresh greenlet starts' $state killing 's/\(Some\(with_life\(word, DONE\) \| KILL\), Kill::Cancel\)/(Some(word | KILL), Kill::Cancel)/'
+mutate 'state: a cancellation does not claim the closure' $state killing 's/FRESH => \(Some\(with_life\(word, DONE\)\), true\)/FRESH => (None, true)/'
+mutate 'state: a blocked thread is not woken' $state blocking 's/_ if word & BLOCKED != 0 =>/_ if false =>/'
+
+join=src/greenlet/join_cell.rs
+mutate 'join: the end does not publish the output' $join joining 's/fetch_add\(COMPLETE, Ordering::AcqRel\)/fetch_add(COMPLETE, Ordering::Acquire)/'
+mutate 'join: the end does not acquire the waiter' $join joining 's/fetch_add\(COMPLETE, Ordering::AcqRel\)/fetch_add(COMPLETE, Ordering::Release)/'
+mutate 'join: the waiter is not published' $join joining 's/fetch_add\(WAITING, Ordering::AcqRel\)/fetch_add(WAITING, Ordering::Acquire)/'
+mutate 'join: no look after the waiter is left' $join joining 's/if before & COMPLETE == 0 \{\n            return Ok/if true {\n            return Ok/'
+mutate 'join: a waiter is withdrawn that the end has seen' $join joining 's/if word & COMPLETE != 0 \|\| word & WAITING == 0/if word & WAITING == 0/'
+mutate 'join: the end does not see that the handle is gone' $join joining 's/if before & DETACHED != 0 \{/if false {/'
+mutate 'join: the handle does not see the end' $join joining 's/fetch_add\(DETACHED, Ordering::AcqRel\) & COMPLETE != 0/fetch_add(DETACHED, Ordering::AcqRel) & COMPLETE == 8/'
+mutate 'join: a dropped handle does not acquire the output' $join joining 's/fetch_add\(DETACHED, Ordering::AcqRel\)/fetch_add(DETACHED, Ordering::Release)/'
+
+inbox=src/scheduler/inbox.rs
+mutate 'inbox: a push does not publish' $inbox inbox 's/Ordering::Release,/Ordering::Relaxed,/'
+mutate 'inbox: the taking does not acquire' $inbox inbox 's/Ordering::Acquire\)/Ordering::Relaxed)/'
+mutate 'inbox: the hub idles over what has come' $inbox inbox 's/(fn enter_idle.*?\n        )self\.head.*?\.is_ok\(\)/$1self.head.store(idle(), Ordering::Relaxed); true/s'
+mutate 'inbox: the hub comes back over what has come' $inbox inbox 's/(fn leave_idle.*?)let _ = self\.head\.compare_exchange\(.*?\);/$1self.head.store(ptr::null_mut(), Ordering::Relaxed);/s'
+mutate 'inbox: nobody notifies' $inbox inbox 's/=> return Pushed::Idle/=> return Pushed::Awake/'
+mutate 'inbox: everybody notifies' $inbox inbox 's/=> return Pushed::Awake/=> return Pushed::Idle/'
+mutate 'inbox: the youngest is taken first' $inbox inbox 's/link\.store\(\s*oldest\.map_or\(ptr::null_mut\(\), NonNull::as_ptr\),\s*Ordering::Relaxed,?\s*\);\n\s*oldest = Some\(node\);/if oldest.is_none() { oldest = Some(node); }/s'
+
+idle=src/scheduler/idle.rs
+mutate 'idle: no fence after a push' $idle idling 's/(fn pick\(.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'idle: no fence before the last look' $idle idling 's/(fn enter\(.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'idle: no fence before the last searcher looks' $idle idling 's/(fn stop_searching\(.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'idle: no fence before a nap' $idle idling 's/(fn enter_nap\(.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'idle: a hub sleeps for ever beside one that is awake' $idle idling 's/let watches = wishes_to_watch \|\| .*?;/let watches = wishes_to_watch;/s'
+mutate 'idle: nobody is picked to watch' $idle idling 's/(fn pick_watcher.*?)if sleepers/$1if !sleepers.is_empty() || sleepers/s'
+mutate 'idle: a searcher that stops does not publish its batch' $idle idling 's/fetch_sub\(SEARCHING, Ordering::Release\)/fetch_sub(SEARCHING, Ordering::Relaxed)/'
+mutate 'idle: the last searcher does not know it' $idle idling 's/before % AWAKE == 1/false/'
+mutate 'idle: two pushers notify at once' $idle idling 's/(fn pick_slow.*?)if !self\.wants_notify\(self\.counts\.load\(Ordering::Relaxed\)\)/$1if false/s'
+mutate 'idle: a picked hub does not count as searching' $idle idling 's/fetch_add\(AWAKE \+ SEARCHING, /fetch_add(AWAKE, /'
+mutate 'idle: a hub that goes idle still searches' $idle idling 's/if searching \{ SEARCHING \} else \{ 0 \}/0/'
+mutate 'idle: a hub that comes back does not count' $idle idling 's/(sleepers\.remove\(place\);\n\s*)self\.counts\.fetch_add\(AWAKE, Ordering::Relaxed\);/$1/'
+mutate 'idle: a napper is not woken' $idle idling 's/\} else if self\.napper.*? \{/} else if false {/s'
+mutate 'worker: no second look before the hub blocks' loom-tests/src/models/idling.rs idling 's/if !self\.has_work_for\(me\)/if true/'
+mutate 'worker: the last searcher does not look' loom-tests/src/models/idling.rs idling 's/self\.idle\.stop_searching\(\) && self\.has_work\(\)/self.idle.stop_searching() && false/'
+mutate 'worker: no second look before a nap' loom-tests/src/models/idling.rs idling 's/(fn nap.*?)if self\.injector\.is_empty\(\)/$1if true/s'
+
+closing=src/scheduler/closing.rs
+mutate 'shutdown: no fence after a push' $closing shutdown 's/(fn is_raised_after_push.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'shutdown: no fence before the last look' $closing shutdown 's/(fn is_raised_before_last_look.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'shutdown: a spawner does not look again' $closing shutdown 's/(fn is_raised_after_push.*?)self\.is_raised\(\)/$1false/s'
+mutate 'shutdown: the hub does not look again' loom-tests/src/models/shutdown.rs shutdown 's/return self\.clear\(\);/return;/'
+
+readiness=src/driver/readiness.rs
+mutate 'readiness: an attempt erases a later event' $readiness readiness 's/same_tick && word & unless == 0/word & unless == 0/'
+mutate 'readiness: an event does not publish its cause' $readiness readiness 's/fetch_update\(Ordering::AcqRel, /fetch_update(Ordering::Acquire, /'
+mutate 'readiness: an attempt may come before the look' $readiness readiness 's/Seen\(self\.word\.load\(Ordering::Acquire\)\)/Seen(self.word.load(Ordering::Relaxed))/; s/self\.word\.fetch_or\(WAITING, Ordering::AcqRel\)/self.word.fetch_or(WAITING, Ordering::Relaxed)/'
+mutate 'readiness: a waiter does not look after it is on the list' $readiness readiness 's/if old & \(READY \| CLOSED\) == 0/if true/'
+mutate 'readiness: an event does not look for waiters' $readiness readiness 's/(fn set\(.*?)if old & WAITING != 0/$1if false/s'
+mutate 'readiness: a close does not look for waiters' $readiness readiness 's/(fn close\(.*?)if old & WAITING != 0/$1if false/s'
+mutate 'readiness: a short read hides the end' $readiness readiness 's/clear_if\(seen, CLOSED \| WARY\)/clear_if(seen, CLOSED)/'
+mutate 'readiness: who withdraws takes the others along' $readiness readiness 's/if waiters\.list\.is_empty\(\) \{/if true {/'
+mutate 'readiness: a close is cleared' $readiness readiness 's/fetch_or\(CLOSED \| READY, /fetch_or(CLOSED, /; s/clear_if\(seen, CLOSED\)/clear_if(seen, 0)/; s/READY \| CLOSED\) == 0/READY) == 0/'
+
+timers=src/driver/timers.rs
+mutate 'timers: a stale key cancels' $timers timers 's/if \*armed == sequence\)/if *armed >= sequence)/'
+mutate 'timers: a cancellation hides the second timer' $timers timers 's/self\.next\.store\(UNKNOWN, Ordering::Relaxed\)/self.next.store(NEVER, Ordering::Relaxed)/'
+mutate 'timers: an earlier timer is not told of' $timers timers 's/\(key, first\)/(key, false)/'
+mutate 'timers: an earlier timer is not noted' $timers timers 's/if first \{/if false {/'
+mutate 'timers: a timer that fires stays armed' $timers timers 's/if !self\.is_armed\(key\.slot, key\.sequence\) \{\n            return None;\n        \}//'
+
+echo "$caught caught, $missed not"
+((missed == 0))

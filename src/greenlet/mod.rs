@@ -1,0 +1,35 @@
+//! What a greenlet is: its one allocation, its life, its end, its names.
+//!
+//! Everything that schedules, waits or reports works on these types. This layer knows neither hubs nor pollers: a
+//! greenlet that becomes ready is handed to its [`Schedule`], which the scheduler implements.
+
+mod blocked;
+mod body;
+mod delay;
+mod discard;
+mod error;
+mod failure;
+mod handle;
+mod header;
+mod id;
+mod join_cell;
+mod kill;
+mod local;
+mod state;
+mod unparker;
+mod wait_info;
+
+pub(crate) use blocked::block_thread;
+pub(crate) use body::{Joined, JoinedCore, allocate};
+pub(crate) use discard::discard;
+pub use error::JoinError;
+pub(crate) use failure::Failure;
+pub use handle::Greenlet;
+pub(crate) use header::{Header, Ready, Schedule, Spawn};
+pub use id::GreenletId;
+pub(crate) use id::IdBlock;
+pub(crate) use kill::{deliver as deliver_kill_by_unwinding, is_kill};
+pub(crate) use local::Locals;
+pub(crate) use state::{Commit, Phase, Start};
+pub(crate) use unparker::Unparker;
+pub(crate) use wait_info::WaitKind;

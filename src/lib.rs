@@ -1,0 +1,75 @@
+//! Plain sequential code, a greenlet per activity, on every core.
+//!
+//! A *greenlet* is a green thread with a stack of its own. It costs a page of memory and some hundred nanoseconds to make,
+//! so a program can have a million. Several OS threads, each running a *hub*, share the work: fresh greenlets are stolen
+//! by whichever hub is idle. What waits, waits cooperatively: while a greenlet sleeps, reads from a socket or joins
+//! another, its hub runs others.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! let answers = greenhub::run(|| {
+//!     let questions = (1..=3).map(|i| {
+//!         greenhub::spawn(move || {
+//!             greenhub::sleep(Duration::from_millis(10));
+//!             i * 14
+//!         })
+//!     });
+//!     greenhub::join_all(questions)
+//! });
+//! assert_eq!(answers.into_iter().map(Result::unwrap).collect::<Vec<i32>>(), [14, 28, 42]);
+//! ```
+//!
+//! # Two promises about threads
+//!
+//! A greenlet from [`spawn`] is *settled* once it has run: it stays on its OS thread, so thread-locals and whatever else
+//! belongs to a thread are safe to use. Nothing `unsafe` is asked of you. [`spawn_migrating`] makes one that moves to an
+//! idle core at any wait; what it must promise for that, its documentation lists.
+//!
+//! # Two lanes
+//!
+//! A greenlet that computes for long keeps the others of its hub waiting. [`spawn_compute`] puts it on the *compute lane*,
+//! hubs of its own that share the cores with the *main lane* by the operating system's grace; [`checkpoint`] is for loops
+//! that stay.
+//!
+//! # What to keep out of greenlets
+//!
+//! * Calls that block the OS thread, such as `std::thread::sleep`: they stop the whole hub. Use this crate's.
+//! * A std lock held across a wait: another greenlet of the same hub that wants it blocks the thread that would release it.
+//! * A `thread_local!` whose initialiser waits, and crates that save and restore a thread-local around a closure that
+//!   waits: the greenlets of a hub share its thread's. [`greenlet_local!`] gives each greenlet its own.
+//! * `fork` without `exec`: the child has one thread, and none of the hubs.
+
+// The protocols alone are modelled: stack switches, pollers and signals are beyond loom.
+#![cfg(not(greenhub_loom))]
+
+mod context;
+mod current;
+mod driver;
+mod fiber;
+mod greenlet;
+mod local;
+pub mod net;
+mod primitive;
+pub mod runtime;
+mod scheduler;
+mod spawn;
+pub mod time;
+mod wait;
+
+pub use current::{current, try_current};
+pub use greenlet::{Greenlet, GreenletId, JoinError};
+pub use local::{AccessError, LocalKey};
+pub use runtime::run;
+pub use spawn::{
+    AsCompleted, Builder, Scope, ScopedJoinHandle, as_completed, join_all, scope, spawn,
+    spawn_after, spawn_compute, spawn_local, spawn_migrating,
+};
+pub use time::{sleep, sleep_until};
+pub use wait::{
+    JoinHandle, LocalJoinHandle, checkpoint, park_for_permit as park, park_timeout, yield_now,
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,169 @@
+//! The system calls that std and socket2 do not offer in the form needed here.
+//!
+//! Transfers say with each call that they must not block (`MSG_DONTWAIT`), besides the descriptor's being in
+//! non-blocking mode: that mode belongs to the open socket, not to the descriptor, so whoever holds a duplicate (another
+//! process, or a std socket that was made from a clone) may switch it off at any moment.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::driver::Direction;
+
+const RECEIVE: i32 = libc::MSG_DONTWAIT;
+
+#[cfg(not(any(target_vendor = "apple")))]
+const SEND: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+/// Apple has no `MSG_NOSIGNAL`; std and socket2 set the socket option instead.
+#[cfg(target_vendor = "apple")]
+const SEND: i32 = libc::MSG_DONTWAIT;
+
+/// The most buffers that one call takes (`IOV_MAX`; POSIX promises 16, every system here has 1024).
+const MOST_BUFFERS: usize = 1024;
+
+/// Receives what is there.
+pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    receive_with(fd, buffer, RECEIVE)
+}
+
+/// Looks at what is there, and leaves it.
+pub(super) fn peek(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    receive_with(fd, buffer, RECEIVE | libc::MSG_PEEK)
+}
+
+fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result<usize> {
+    // SAFETY: the buffer is as long as is said, and writable.
+    count(unsafe {
+        libc::recv(
+            fd.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            flags,
+        )
+    })
+}
+
+/// Receives into several buffers.
+pub(super) fn receive_vectored(
+    fd: BorrowedFd<'_>,
+    buffers: &mut [IoSliceMut<'_>],
+) -> io::Result<usize> {
+    // SAFETY: all-zero is a valid `msghdr`: no address, no buffers, no control data.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    // std guarantees that an `IoSliceMut` has the layout of an `iovec`.
+    message.msg_iov = buffers.as_mut_ptr().cast();
+    // The field's type differs between systems; 1024 fits in each.
+    message.msg_iovlen = buffers.len().min(MOST_BUFFERS) as _;
+    // SAFETY: the message names as many writable buffers as it says, and outlives the call.
+    count(unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, RECEIVE) })
+}
+
+/// Sends as much as there is room for.
+pub(super) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
+    // SAFETY: the buffer is as long as is said.
+    count(unsafe { libc::send(fd.as_raw_fd(), buffer.as_ptr().cast(), buffer.len(), SEND) })
+}
+
+/// Sends from several buffers.
+pub(super) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    // SAFETY: as in `receive_vectored`.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    // As for `IoSliceMut`. Sending does not write through the pointer.
+    message.msg_iov = buffers.as_ptr().cast_mut().cast();
+    message.msg_iovlen = buffers.len().min(MOST_BUFFERS) as _;
+    // SAFETY: as in `receive_vectored`; the buffers are only read.
+    count(unsafe { libc::sendmsg(fd.as_raw_fd(), &message, SEND) })
+}
+
+/// A new socket for connections to `address`, in non-blocking mode.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn stream_socket(address: &SocketAddr) -> io::Result<Socket> {
+    Socket::new(
+        Domain::for_address(*address),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )
+}
+
+/// A new socket for connections to `address`, in non-blocking mode.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn stream_socket(address: &SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(*address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Accepts a connection, in non-blocking mode and closed on exec from the start.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+    let (socket, address) = SockRef::from(&fd).accept4(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)?;
+    Ok((socket.into(), internet(&address)?))
+}
+
+/// Accepts a connection, in non-blocking mode and closed on exec.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+    let (socket, address) = SockRef::from(&fd).accept()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket.into(), internet(&address)?))
+}
+
+fn internet(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
+    // std's words for the same.
+    address
+        .as_socket()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "invalid argument"))
+}
+
+/// Puts the socket into non-blocking mode, or out of it.
+pub(super) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
+    SockRef::from(&fd).set_nonblocking(nonblocking)
+}
+
+/// Blocks the OS thread until the socket is ready (or broken), or the deadline has come, which it tells by `false`.
+pub(super) fn block(
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    until: Option<Instant>,
+) -> io::Result<bool> {
+    let events = match direction {
+        Direction::Read => libc::POLLIN,
+        Direction::Write => libc::POLLOUT,
+    };
+    loop {
+        let mut poll = libc::pollfd {
+            fd: fd.as_raw_fd(),
+            events,
+            revents: 0,
+        };
+        // SAFETY: it is one, and it outlives the call.
+        let ready = count(unsafe { libc::poll(&mut poll, 1, milliseconds(until)) } as isize);
+        match ready {
+            Ok(0) if until.is_some_and(|until| until <= Instant::now()) => return Ok(false),
+            // A timeout too long for one call, or a signal.
+            Ok(0) => {}
+            Ok(_) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What is left until the deadline, rounded up.
+fn milliseconds(until: Option<Instant>) -> i32 {
+    until.map_or(-1, |until| {
+        let left = until.saturating_duration_since(Instant::now());
+        i32::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
+    })
+}
+
+fn count(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}

@@ -1,0 +1,41 @@
+//! Making a connection without blocking for it.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+
+use crate::net::modes::Patience;
+use crate::net::source::{Purpose, Source};
+use crate::net::sys;
+
+/// Connects to one address. When patience ends first, the error is `WouldBlock`.
+#[track_caller]
+pub(super) fn connect(address: &SocketAddr, patience: Patience) -> io::Result<Source<TcpStream>> {
+    let socket = sys::stream_socket(address)?;
+    let begun = socket.connect(&(*address).into());
+    let source = Source::new(TcpStream::from(socket));
+    match begun {
+        Ok(()) => return Ok(source),
+        // An interrupted connect goes on by itself, as one in progress does.
+        Err(error) if goes_on(&error) => {}
+        Err(error) => return Err(error),
+    }
+    source.run(Purpose::CONNECT, patience, |_| outcome(source.get()))?;
+    Ok(source)
+}
+
+fn goes_on(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
+}
+
+/// Whether the connection has been made; `WouldBlock` while nobody knows.
+fn outcome(socket: &TcpStream) -> io::Result<()> {
+    match socket.peer_addr() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => match socket.take_error()? {
+            Some(error) => Err(error),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        },
+        // The peer's reset may come between the two: macOS says so with this.
+        Err(error) => Err(socket.take_error()?.unwrap_or(error)),
+    }
+}

@@ -1,0 +1,82 @@
+//! Running a closure as a greenlet and waiting for it.
+
+use std::panic::{Location, resume_unwind};
+
+use super::global::current_or_global;
+use super::instance::Runtime;
+use crate::primitive::sync::Arc;
+use crate::scheduler::{self, Options, Shared};
+use crate::wait::{JoinHandle, Shield, in_greenlet};
+
+/// Runs `f` as a greenlet of the global runtime, and waits for it: the calling OS thread blocks. Called inside a greenlet,
+/// it just runs `f` there.
+///
+/// `f` may borrow, since `run` does not return before it has ended. Greenlets that it spawned and did not join run on.
+///
+/// ```
+/// let mut answer = 0;
+/// greenhub::run(|| {
+///     answer = greenhub::spawn(|| 42).join().unwrap();
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+///
+/// # Panics
+///
+/// With `f`'s panic, if it panics; or if the global runtime cannot be started.
+#[track_caller]
+pub fn run<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    if in_greenlet() {
+        return f();
+    }
+    run_in(&current_or_global(Arc::clone), f)
+}
+
+impl Runtime {
+    /// Runs `f` as a greenlet of this runtime, and waits for it; meanwhile the calling OS thread blocks, or the calling
+    /// greenlet, if it is another runtime's, parks. In a greenlet of this very runtime it just runs `f`.
+    ///
+    /// # Panics
+    ///
+    /// With `f`'s panic, if it panics; or if `f` was killed, or no greenlet could be spawned.
+    #[track_caller]
+    pub fn run<F, T>(&self, f: F) -> T
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        run_in(self.shared(), f)
+    }
+}
+
+#[track_caller]
+fn run_in<F, T>(shared: &Arc<Shared>, f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    if scheduler::runs_in(shared) {
+        return f();
+    }
+    // SAFETY: `f` and `T` are `Send`, and what they borrow outlives this function, which waits for the greenlet's end:
+    // shielded, so that no kill of the caller unwinds the wait.
+    let spawned = unsafe { scheduler::spawn(shared, Options::PLAIN, Location::caller(), f) };
+    let joined = match spawned {
+        Ok(joined) => joined,
+        Err(error) => panic!("could not spawn the main greenlet: {error}"),
+    };
+    let shield = Shield::raise();
+    let result = JoinHandle::new(joined).join();
+    drop(shield);
+    match result {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => resume_unwind(payload),
+            Err(killed) => panic!("{killed} before it had a value to return"),
+        },
+    }
+}

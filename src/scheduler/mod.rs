@@ -1,0 +1,38 @@
+//! Hubs, their queues, and how they share the work. README.md beside this file proves that no wake-up is lost.
+//!
+//! ```text
+//!   launch    starts lanes and their threads        spawn     makes greenlets
+//!   worker    a hub's loop                          shutdown  a runtime's end, step by step
+//!   slice     one slice: the only resume            steal     the search for work elsewhere
+//!   schedule  where a greenlet goes when it is ready    help  hubs look after a stuck one
+//!   hub       what the hub's thread alone touches
+//!   shared, lane, remote                            what others touch: of a runtime, a lane, a hub
+//!   queue, inbox, idle, closing, owned, notes, watch, stackless, heartbeat    the parts
+//! ```
+
+mod closing;
+mod heartbeat;
+mod help;
+mod hub;
+mod idle;
+mod inbox;
+mod lane;
+mod launch;
+mod notes;
+mod owned;
+mod queue;
+mod remote;
+mod schedule;
+mod shared;
+mod shutdown;
+mod slice;
+mod spawn;
+mod stackless;
+mod steal;
+mod watch;
+mod worker;
+
+pub(crate) use lane::{Lane, LaneKind};
+pub(crate) use launch::start;
+pub(crate) use shared::{Config, Shared};
+pub(crate) use spawn::{Options, is_hub_of, runs_in, spawn, spawn_local, with_current_runtime};

@@ -1,0 +1,89 @@
+//! The part of a hub that other threads may touch.
+
+use std::fmt;
+
+use crossbeam_utils::CachePadded;
+
+use super::heartbeat::Heartbeat;
+use super::inbox::{Inbox, Linked, Pushed};
+use super::queue::Stealer;
+use crate::driver::Driver;
+use crate::greenlet::{Header, Ready};
+use crate::primitive::atomic::AtomicPtr;
+use crate::primitive::sync::Arc;
+
+/// One hub, seen from outside.
+pub(crate) struct Remote {
+    /// Settled greenlets that other threads have woken. Pushed by anyone, taken by the hub.
+    inbox: CachePadded<Inbox<Header>>,
+    /// Written by the hub, read by anyone.
+    heartbeat: CachePadded<Heartbeat>,
+    /// The stealable end of the hub's queue.
+    stealer: Stealer,
+    /// The hub's poller and timers.
+    driver: Arc<Driver>,
+    /// Which of its lane's hubs it is.
+    index: usize,
+}
+
+// SAFETY: the link is a field of the header, which lives while its `Ready` does.
+unsafe impl Linked for Header {
+    fn link(&self) -> &AtomicPtr<Header> {
+        Header::link(self)
+    }
+}
+
+impl Remote {
+    /// For the hub that owns the other end of `stealer`.
+    pub(crate) fn new(index: usize, stealer: Stealer, driver: Arc<Driver>) -> Remote {
+        Remote {
+            inbox: CachePadded::new(Inbox::new()),
+            heartbeat: CachePadded::new(Heartbeat::default()),
+            stealer,
+            driver,
+            index,
+        }
+    }
+
+    /// Any thread: leaves a greenlet that is settled here. `true`: the hub is idle, and must be notified by the caller.
+    #[must_use = "an idle hub must be notified"]
+    pub(crate) fn deliver(&self, ready: Ready) -> bool {
+        self.inbox.push(ready.into_raw()) == Pushed::Idle
+    }
+
+    /// What has been delivered.
+    #[inline]
+    pub(crate) fn inbox(&self) -> &Inbox<Header> {
+        &self.inbox
+    }
+
+    /// Its counters.
+    #[inline]
+    pub(crate) fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
+    }
+
+    /// What can be stolen from it.
+    pub(crate) fn stealer(&self) -> &Stealer {
+        &self.stealer
+    }
+
+    /// What it waits with.
+    #[inline]
+    pub(crate) fn driver(&self) -> &Arc<Driver> {
+        &self.driver
+    }
+
+    /// Which of its lane's hubs it is.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+//! Where a greenlet goes when it becomes ready.
+//!
+//! Settled greenlets are scheduled with their hub's [`Remote`], fresh and migrating ones with their [`Lane`].
+
+use std::ptr;
+
+use super::hub;
+use super::lane::Lane;
+use super::remote::Remote;
+use crate::greenlet::{Ready, Schedule};
+use crate::primitive::sync::Arc;
+
+// SAFETY: a remote lies in its runtime's shared state, which the hub's thread holds until every greenlet that settled on
+// it has ended. After the push in the outer branch the greenlet may end, and the state with it: only the driver is used
+// then, and this thread has a share in it.
+unsafe impl Schedule for Remote {
+    #[inline]
+    fn schedule(&self, ready: Ready) {
+        hub::with_current_or(
+            |_| true,
+            |here| match here {
+                Some(hub) if ptr::eq(hub.remote(), self) => {
+                    if hub.context().greenlet().is_some() {
+                        hub.push_woken(ready);
+                    } else {
+                        // Woken by the hub itself, for an event or a timer: in the order in which these came.
+                        hub.push_back(ready);
+                    }
+                }
+                // A hub of the same lane, which keeps it where it is.
+                Some(hub)
+                    if hub
+                        .lane()
+                        .remotes()
+                        .as_ptr_range()
+                        .contains(&ptr::from_ref(self)) =>
+                {
+                    if self.deliver(ready) {
+                        self.driver().notify();
+                    }
+                }
+                _ => {
+                    let driver = Arc::clone(self.driver());
+                    if self.deliver(ready) {
+                        driver.notify();
+                    }
+                }
+            },
+        );
+    }
+}
+
+// SAFETY: a lane lies in its runtime's shared state, which the hubs' threads hold until every greenlet of the lane has
+// ended; this thread keeps it for the time after the push.
+unsafe impl Schedule for Lane {
+    fn schedule(&self, ready: Ready) {
+        hub::with_current_or(
+            |hub| ptr::eq(hub.lane(), self),
+            |here| match here {
+                Some(hub) => hub.push_stealable(ready),
+                None => {
+                    let _kept = self.keep();
+                    self.inject(ready);
+                }
+            },
+        );
+    }
+}

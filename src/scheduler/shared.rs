@@ -1,0 +1,224 @@
+//! What all hubs of a runtime share.
+
+use std::fmt;
+use std::io;
+use std::thread::JoinHandle;
+
+use super::closing::Closing;
+use super::lane::{Lane, LaneKind};
+use crate::fiber::StackPool;
+use crate::greenlet::Unparker;
+use crate::primitive::atomic::{AtomicUsize, Ordering};
+use crate::primitive::sync::{Arc, Mutex, OnceLock, Weak};
+
+/// What a runtime was built with.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Hubs of the main lane.
+    pub(crate) hubs: usize,
+    /// Hubs of the compute lane.
+    pub(crate) compute_hubs: usize,
+    /// What the hubs' threads are called, before a dash and a number.
+    pub(crate) thread_name: String,
+    /// The most greenlets that may be alive at once.
+    pub(crate) max_greenlets: Option<usize>,
+}
+
+/// One runtime's common state. Hub threads, the runtime and its handles hold it; greenlets point to its lanes without
+/// holding it, which is sound because no hub thread lets go of it while a started greenlet is left.
+pub(crate) struct Shared {
+    config: Config,
+    main: Lane,
+    /// Made when the first greenlet is spawned into it.
+    compute: OnceLock<Lane>,
+    /// Taken while the compute lane is being made.
+    compute_start: Mutex<()>,
+    stacks: Arc<StackPool>,
+    closing: Closing,
+    /// Greenlets alive; counted only if there is a limit.
+    alive: AtomicUsize,
+    threads: Mutex<Threads>,
+    this: Weak<Shared>,
+}
+
+/// The hubs' threads.
+#[derive(Debug, Default)]
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    running: usize,
+    /// Who waits for all of them to end.
+    waiter: Option<Unparker>,
+}
+
+impl Shared {
+    /// The state of a runtime whose main lane is `main`; its threads are yet to be started.
+    pub(crate) fn new(config: Config, main: Lane, stacks: StackPool) -> Arc<Shared> {
+        let shared = Arc::new_cyclic(|this| Shared {
+            config,
+            main,
+            compute: OnceLock::new(),
+            compute_start: Mutex::new(()),
+            stacks: Arc::new(stacks),
+            closing: Closing::new(),
+            alive: AtomicUsize::new(0),
+            threads: Mutex::new(Threads::default()),
+            this: Weak::clone(this),
+        });
+        shared.main.set_owner(shared.this.clone());
+        shared
+    }
+
+    /// What it was built with.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The stacks of its greenlets.
+    pub(crate) fn stacks(&self) -> &Arc<StackPool> {
+        &self.stacks
+    }
+
+    /// The main lane.
+    #[inline]
+    pub(crate) fn main_lane(&self) -> &Lane {
+        &self.main
+    }
+
+    /// The lane of that kind, if it has been started.
+    pub(crate) fn lane(&self, kind: LaneKind) -> Option<&Lane> {
+        match kind {
+            LaneKind::Main => Some(&self.main),
+            LaneKind::Compute => self.compute.get(),
+        }
+    }
+
+    /// The lanes that have been started.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        std::iter::once(&self.main).chain(self.compute.get())
+    }
+
+    /// The compute lane; `start` makes it and starts its threads the first time.
+    ///
+    /// # Errors
+    ///
+    /// Those of `start`. The next call tries again.
+    pub(crate) fn compute_or_start(
+        &self,
+        start: impl FnOnce(&dyn Fn(Lane)) -> io::Result<()>,
+    ) -> io::Result<&Lane> {
+        if self.compute.get().is_none() {
+            let _starting = self.compute_start.lock();
+            if self.closing.is_raised() && self.compute.get().is_none() {
+                return Ok(&self.main);
+            }
+            if self.compute.get().is_none() {
+                start(&|lane| {
+                    lane.set_owner(self.this.clone());
+                    let _ = self.compute.set(lane);
+                })?;
+            }
+        }
+        Ok(self.compute.get().expect("`start` has made it"))
+    }
+
+    /// A share of its own for one thread.
+    pub(crate) fn arc(&self) -> Option<Arc<Shared>> {
+        self.this.upgrade()
+    }
+
+    /// Whether the runtime is being shut down: nothing is spawned any more, and everything started is killed.
+    #[inline]
+    pub(crate) fn closing(&self) -> &Closing {
+        &self.closing
+    }
+
+    /// Begins the shutdown. The hubs notice, kill what they own, and end.
+    pub(crate) fn close(&self) {
+        self.closing.raise();
+        // A compute lane that is being made sees the flag once it is there.
+        drop(self.compute_start.lock());
+        for lane in self.lanes() {
+            lane.notify_all();
+        }
+    }
+
+    /// Counts one greenlet more, if the limit allows.
+    ///
+    /// # Errors
+    ///
+    /// If as many as allowed are alive.
+    #[inline]
+    pub(crate) fn admit(&self) -> io::Result<()> {
+        match self.config.max_greenlets {
+            None => Ok(()),
+            Some(limit) => self.admit_under(limit),
+        }
+    }
+
+    fn admit_under(&self, limit: usize) -> io::Result<()> {
+        // Relaxed: the number orders nothing.
+        if self.alive.fetch_add(1, Ordering::Relaxed) < limit {
+            return Ok(());
+        }
+        self.alive.fetch_sub(1, Ordering::Relaxed);
+        Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            format!(
+                "too many greenlets: {limit} are alive, the limit set by Builder::max_greenlets"
+            ),
+        ))
+    }
+
+    /// A greenlet that was admitted has gone.
+    #[inline]
+    pub(crate) fn dismiss(&self) {
+        if self.config.max_greenlets.is_some() {
+            self.alive.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Hub threads have been started.
+    pub(crate) fn add_threads(&self, handles: Vec<JoinHandle<()>>) {
+        let mut threads = self.threads.lock();
+        threads.running += handles.len();
+        threads.handles.extend(handles);
+    }
+
+    /// A hub thread ends.
+    pub(crate) fn thread_ends(&self) {
+        let mut threads = self.threads.lock();
+        threads.running -= 1;
+        let waiter = if threads.running == 0 {
+            threads.waiter.take()
+        } else {
+            None
+        };
+        drop(threads);
+        if let Some(waiter) = waiter {
+            waiter.unpark();
+        }
+    }
+
+    /// No hub thread runs. If some do, `waiter` will be unparked when the last has ended.
+    pub(crate) fn all_threads_ended(&self, waiter: Unparker) -> bool {
+        let mut threads = self.threads.lock();
+        if threads.running == 0 {
+            return true;
+        }
+        threads.waiter = Some(waiter);
+        false
+    }
+
+    /// The threads, to be joined by the caller.
+    pub(crate) fn take_threads(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut self.threads.lock().handles)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

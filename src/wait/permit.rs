@@ -1,0 +1,63 @@
+//! The public `park`: std's, on a greenlet.
+
+use std::time::{Duration, Instant};
+
+use super::park::{deadline_after, has_passed, park as wait};
+use super::yielding::yield_now;
+use crate::context;
+use crate::greenlet::{Header, WaitKind};
+
+/// Waits until somebody calls [`Greenlet::unpark`](crate::Greenlet::unpark), as [`std::thread::park`] does. A permit that
+/// was left before is taken at once. Other greenlets run meanwhile.
+///
+/// On a plain OS thread this is [`std::thread::park`], and [`std::thread::Thread::unpark`] ends it.
+///
+/// ```
+/// greenhub::run(|| {
+///     let sleeper = greenhub::spawn(|| {
+///         greenhub::park();
+///         "woken"
+///     });
+///     sleeper.greenlet().unpark();
+///     assert_eq!(sleeper.join().unwrap(), "woken");
+/// });
+/// ```
+#[track_caller]
+#[inline(always)]
+pub fn park() {
+    match context::greenlet() {
+        // SAFETY: the greenlet runs, so it is alive.
+        Some(header) => park_until(unsafe { header.as_ref() }, None),
+        None => std::thread::park(),
+    }
+}
+
+/// As [`park()`], but waits no longer than `timeout`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// greenhub::run(|| greenhub::park_timeout(Duration::from_millis(1)));
+/// ```
+#[track_caller]
+pub fn park_timeout(timeout: Duration) {
+    match context::greenlet() {
+        // SAFETY: the greenlet runs, so it is alive.
+        Some(header) => park_until(unsafe { header.as_ref() }, deadline_after(timeout)),
+        None => std::thread::park_timeout(timeout),
+    }
+}
+
+#[track_caller]
+#[inline(always)]
+fn park_until(header: &Header, deadline: Option<Instant>) {
+    while !header.state().take_permit() {
+        if has_passed(deadline) {
+            // A loop around this must not keep the hub to itself.
+            yield_now();
+            header.state().take_permit();
+            return;
+        }
+        wait(WaitKind::Park, deadline);
+    }
+}
