@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::driver::Driver;
 use crate::fiber::overflow::Running;
-use crate::greenlet::{Failure, Greenlet, Header, Locals, Schedule};
+use crate::greenlet::{Failure, Greenlet, Header, Interrupts, Locals, Schedule};
 use crate::primitive::sync::Arc;
 use crate::primitive::thread::Parker;
 
@@ -21,6 +21,8 @@ thread_local! {
     static CURRENT: Cell<*const Context> = const { Cell::new(ptr::null()) };
     /// What a plain OS thread waits with.
     static PARKER: Parker = Parker::new();
+    /// The time limits of a plain OS thread.
+    static THREAD_INTERRUPTS: Interrupts = const { Interrupts::none() };
     /// The `greenlet_local!` values of a plain OS thread.
     static THREAD_LOCALS: UnsafeCell<ThreadLocals> = const { UnsafeCell::new(ThreadLocals(Locals::new())) };
 }
@@ -223,6 +225,16 @@ pub(crate) fn drop_locals() -> Result<(), Failure> {
 /// code.
 pub(crate) fn with_parker<R>(f: impl FnOnce(&Parker) -> R) -> Option<R> {
     PARKER.try_with(f).ok()
+}
+
+/// Applies `f` to the time limits and shields of the greenlet that is running here or, outside, of the OS thread. `None`
+/// while the thread is being torn down. `f` must not suspend.
+pub(crate) fn with_interrupts<R>(f: impl FnOnce(&Interrupts) -> R) -> Option<R> {
+    match greenlet() {
+        // SAFETY: it runs, so it is alive.
+        Some(header) => Some(f(unsafe { header.as_ref() }.interrupts())),
+        None => THREAD_INTERRUPTS.try_with(f).ok(),
+    }
 }
 
 /// Dropped with its thread, value by value, so that no borrow of the map is held while a destructor runs.

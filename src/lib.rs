@@ -65,9 +65,10 @@ pub use spawn::{
     AsCompleted, Builder, Scope, ScopedJoinHandle, as_completed, join_all, scope, spawn,
     spawn_after, spawn_compute, spawn_local, spawn_migrating,
 };
-pub use time::{sleep, sleep_until};
+pub use time::{Elapsed, sleep, sleep_until, timeout};
 pub use wait::{
-    JoinHandle, LocalJoinHandle, checkpoint, park_for_permit as park, park_timeout, yield_now,
+    JoinHandle, Killed, LocalJoinHandle, catch_kill, checkpoint, park_for_permit as park,
+    park_timeout, shield, yield_now,
 };
 
 #[cfg(doctest)]

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::failure::Failure;
+use super::interrupts::Interrupt;
 use super::kill::{deliver, is_kill};
 
 /// Runs `f`, and tells how it unwound if it did.
@@ -28,7 +29,7 @@ impl Failure {
     pub(crate) fn resume(self) -> ! {
         match self {
             Failure::Panic(payload) => resume_unwind(payload),
-            Failure::Killed => deliver(),
+            Failure::Killed => deliver(Interrupt::Kill),
         }
     }
 

@@ -10,6 +10,7 @@ use super::delay::Delay;
 use super::discard::{caught, discard};
 use super::failure::Failure;
 use super::id::GreenletId;
+use super::interrupts::Interrupts;
 use super::join_cell::{Completed, JoinCell};
 use super::local::Locals;
 use super::state::State;
@@ -26,7 +27,7 @@ use crate::primitive::atomic::{AtomicPtr, AtomicUsize, Ordering};
 /// | `link` | whoever queues or takes it in an inbox, that is, the holder of its [`Ready`] |
 /// | `home` | written by the hub at the first slice, before the greenlet can park; read by whoever unparks it |
 /// | `fiber`, `owned` | the hub that runs it (for `owned` of a migrating one: under its lane's lock) |
-/// | `suspender`, `locals`, `shields` | the greenlet itself, while it runs |
+/// | `suspender`, `locals`, `interrupts` | the greenlet itself, while it runs |
 /// | `spare` | the holder of its [`Ready`]: the greenlet while it runs, its hub, whoever has moved it out of PARKED |
 #[repr(C)]
 pub(crate) struct Header {
@@ -45,7 +46,7 @@ pub(crate) struct Header {
     owned: OwnedLinks,
     suspender: Cell<*const Suspender>,
     locals: UnsafeCell<Locals>,
-    shields: Cell<u32>,
+    interrupts: Interrupts,
     migrating: bool,
     id: GreenletId,
     name: Option<Box<str>>,
@@ -102,6 +103,9 @@ pub(crate) struct Spawn {
 pub(crate) unsafe trait Schedule: Sync {
     /// Queues the greenlet for its next slice. Called from any thread.
     fn schedule(&self, ready: Ready);
+
+    /// All of its greenlets are to end: none may refuse. Called by a greenlet that is scheduled here, while it runs.
+    fn is_closing(&self) -> bool;
 }
 
 impl Header {
@@ -128,7 +132,7 @@ impl Header {
             },
             suspender: Cell::new(ptr::null()),
             locals: UnsafeCell::new(Locals::new()),
-            shields: Cell::new(0),
+            interrupts: Interrupts::none(),
             migrating: spawn.migrating,
             id: spawn.id,
             name: spawn.name,
@@ -286,17 +290,30 @@ impl Header {
         self.locals.get_mut().has_values()
     }
 
-    /// The greenlet itself: one more reason not to deliver a kill.
+    /// The greenlet itself: its time limits and shields.
+    #[inline(always)]
+    pub(crate) fn interrupts(&self) -> &Interrupts {
+        &self.interrupts
+    }
+
+    /// The greenlet itself: one more reason not to deliver a kill or a time limit.
     pub(crate) fn shield(&self) {
-        self.shields.set(self.shields.get() + 1);
+        self.interrupts.raise_shield();
         self.state.shield();
     }
 
     /// The greenlet itself: takes one such reason back.
     pub(crate) fn unshield(&self) {
-        self.shields.set(self.shields.get() - 1);
-        if self.shields.get() == 0 {
+        if self.interrupts.lower_shield() {
             self.state.unshield();
+        }
+    }
+
+    /// The greenlet itself: it has caught its kill, and goes on.
+    pub(crate) fn refuse_kill(&self) {
+        // SAFETY: the greenlet runs, so its scheduler is valid (`Schedule`'s contract).
+        if !unsafe { self.home().as_ref() }.is_closing() {
+            self.state.refuse_kill();
         }
     }
 

@@ -218,6 +218,12 @@ impl State {
         kill_is_due(self.0.load(Ordering::Relaxed))
     }
 
+    /// The greenlet itself: goes on as if it had not been killed. A kill that races with this may be lost in it, as if it had
+    /// come before.
+    pub(crate) fn refuse_kill(&self) {
+        self.0.fetch_and(!KILL, Ordering::Relaxed);
+    }
+
     /// The greenlet itself: from now on kills wait.
     pub(crate) fn shield(&self) {
         self.0.fetch_or(SHIELD, Ordering::Relaxed);

@@ -28,10 +28,32 @@ pub(crate) enum WaitKind {
     Connect,
     /// A runtime's end.
     Shutdown,
+    /// A lock.
+    Lock,
+    /// A condition.
+    Condvar,
+    /// Permits of a semaphore.
+    Semaphore,
+    /// The others at a barrier.
+    Barrier,
+    /// An event.
+    Event,
+    /// A value that another initialises.
+    Once,
+    /// Room in a channel.
+    Send,
+    /// A message.
+    Receive,
+    /// One of several channels.
+    Select,
+    /// A future.
+    Future,
+    /// A place in a pool, or what its greenlets yield.
+    Pool,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 9] = [
+    const ALL: [WaitKind; 20] = [
         WaitKind::Park,
         WaitKind::Sleep,
         WaitKind::Join,
@@ -41,6 +63,17 @@ impl WaitKind {
         WaitKind::Accept,
         WaitKind::Connect,
         WaitKind::Shutdown,
+        WaitKind::Lock,
+        WaitKind::Condvar,
+        WaitKind::Semaphore,
+        WaitKind::Barrier,
+        WaitKind::Event,
+        WaitKind::Once,
+        WaitKind::Send,
+        WaitKind::Receive,
+        WaitKind::Select,
+        WaitKind::Future,
+        WaitKind::Pool,
     ];
 }
 
@@ -56,6 +89,17 @@ impl fmt::Display for WaitKind {
             WaitKind::Accept => "accept",
             WaitKind::Connect => "connect",
             WaitKind::Shutdown => "shutdown",
+            WaitKind::Lock => "lock",
+            WaitKind::Condvar => "condvar",
+            WaitKind::Semaphore => "semaphore",
+            WaitKind::Barrier => "barrier",
+            WaitKind::Event => "event",
+            WaitKind::Once => "once",
+            WaitKind::Send => "send",
+            WaitKind::Receive => "receive",
+            WaitKind::Select => "select",
+            WaitKind::Future => "future",
+            WaitKind::Pool => "pool",
         })
     }
 }

@@ -175,7 +175,7 @@ impl<T: AsFd> Source<T> {
                     Err(error) => return Err(error),
                 }
             }
-            wait::deliver_kill();
+            wait::deliver_due();
             if let (Patience::For(timeout), false) = (patience, has_waited) {
                 // The clock is read by those who wait only.
                 deadline = wait::deadline_after(timeout);

@@ -8,6 +8,21 @@ mod std_impl;
 #[cfg(not(greenhub_loom))]
 pub(crate) use std_impl::*;
 
+/// A function that is `const` but for loom, whose types have no `const` constructors.
+#[cfg(not(greenhub_loom))]
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
+        $(#[$meta])* $vis const fn $($rest)*
+    };
+}
+#[cfg(greenhub_loom)]
+macro_rules! const_fn {
+    ($($function:tt)*) => {
+        $($function)*
+    };
+}
+pub(crate) use const_fn;
+
 #[cfg(greenhub_loom)]
 mod loom_impl;
 #[cfg(greenhub_loom)]

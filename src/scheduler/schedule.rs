@@ -48,6 +48,10 @@ unsafe impl Schedule for Remote {
             },
         );
     }
+
+    fn is_closing(&self) -> bool {
+        runtime_is_closing()
+    }
 }
 
 // SAFETY: a lane lies in its runtime's shared state, which the hubs' threads hold until every greenlet of the lane has
@@ -65,4 +69,13 @@ unsafe impl Schedule for Lane {
             },
         );
     }
+
+    fn is_closing(&self) -> bool {
+        runtime_is_closing()
+    }
+}
+
+/// Asked by a greenlet, which runs on a hub of its own runtime.
+fn runtime_is_closing() -> bool {
+    hub::with_current(|hub| hub.shared().closing().is_raised()).unwrap_or(false)
 }

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::park::{current_unparker, deadline_after, has_passed, park};
+use super::park::{deadline_after, has_passed, park};
+use super::unparker::current_unparker;
 use super::yielding::yield_now;
 use crate::context;
 use crate::greenlet::{Failure, Greenlet, JoinError, Joined, JoinedCore, Unparker, WaitKind};

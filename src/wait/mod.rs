@@ -11,18 +11,26 @@
 //!   }
 //! ```
 
+mod alarm;
+mod catch_kill;
 mod checkpoint;
+mod interrupt;
 mod join;
 mod park;
 mod permit;
 mod shield;
+mod unparker;
+mod wait_queue;
 mod yielding;
 
+pub use catch_kill::{Killed, catch_kill};
 pub use checkpoint::checkpoint;
+pub(crate) use interrupt::{deliver_due, with_time_limit};
 pub use join::{JoinHandle, LocalJoinHandle};
-pub(crate) use park::{
-    current_unparker, deadline_after, deliver_kill, has_passed, in_greenlet, park,
-};
+pub(crate) use park::{deadline_after, has_passed, in_greenlet, park};
 pub use permit::{park as park_for_permit, park_timeout};
 pub(crate) use shield::Shield;
+pub use shield::shield;
+pub(crate) use unparker::current_unparker;
+pub(crate) use wait_queue::{Case, Locked, Outcome, Token, Wait, WaitQueue, Waited, wait_any};
 pub use yielding::yield_now;

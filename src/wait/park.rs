@@ -4,51 +4,19 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
+use super::alarm::Alarm;
+use super::interrupt::{deliver_due, deliver_due_to};
 use crate::context;
-use crate::driver::{Driver, Fire, TimerKey};
 use crate::fiber::Suspend;
-use crate::greenlet::{
-    Greenlet, Header, Unparker, WaitKind, block_thread, deliver_kill_by_unwinding,
-};
-use crate::primitive::sync::Arc;
-use crate::primitive::thread::Parker;
+use crate::greenlet::{Header, Interrupts, WaitKind, block_thread};
 
 /// The caller runs in a greenlet, not on a plain OS thread.
 pub(crate) fn in_greenlet() -> bool {
     context::greenlet().is_some()
 }
 
-/// What wakes the caller from [`park`].
-pub(crate) fn current_unparker() -> Unparker {
-    match context::greenlet() {
-        // SAFETY: the calling greenlet's own.
-        Some(header) => Unparker::Greenlet(unsafe { Greenlet::for_waker(header) }),
-        None => Unparker::Thread(
-            context::with_parker(|parker| parker.unparker().clone())
-                .unwrap_or_else(|| Parker::new().unparker().clone()),
-        ),
-    }
-}
-
-/// Unwinds the calling greenlet if it has been killed, and nothing shields it.
-#[inline]
-pub(crate) fn deliver_kill() {
-    if let Some(header) = context::greenlet() {
-        // SAFETY: the greenlet runs, so it is alive.
-        deliver_kill_to(unsafe { header.as_ref() });
-    }
-}
-
-/// The same for a caller that knows its header.
-#[inline(always)]
-pub(super) fn deliver_kill_to(header: &Header) {
-    if header.state().kill_is_due() && !std::thread::panicking() {
-        deliver_kill_by_unwinding();
-    }
-}
-
-/// Waits until [`Unparker::unpark`], or the deadline; may return spuriously. A kill that is due unwinds from here, before
-/// the wait; one that comes during it ends it.
+/// Waits until [`Unparker::unpark`](crate::greenlet::Unparker::unpark), or the deadline; may return spuriously. A kill or a
+/// time limit that is due unwinds from here, before the wait; one that comes during it ends it.
 ///
 /// Always inlined, up to the public call: a processor predicts returns by the calls that it has seen, and a switch of
 /// stacks upsets that once for every function between the switch and the user's own. Whatever does not switch is in
@@ -57,6 +25,17 @@ pub(super) fn deliver_kill_to(header: &Header) {
 #[inline(always)]
 pub(crate) fn park(kind: WaitKind, deadline: Option<Instant>) {
     if let Some(Parking { header, _alarm }) = prepare(kind, Location::caller(), deadline) {
+        // SAFETY: it is the calling greenlet's own header, and it runs.
+        unsafe { header.as_ref().suspender() }.suspend(Suspend::Park);
+    }
+}
+
+/// The same, but never unwinds: returns at once, or soon, while something is due. For waits that must take back what they
+/// have left with others before they unwind.
+#[track_caller]
+#[inline(always)]
+pub(super) fn park_quietly(kind: WaitKind, deadline: Option<Instant>) {
+    if let Some(Parking { header, _alarm }) = prepare_quietly(kind, Location::caller(), deadline) {
         // SAFETY: it is the calling greenlet's own header, and it runs.
         unsafe { header.as_ref().suspender() }.suspend(Suspend::Park);
     }
@@ -75,13 +54,26 @@ fn prepare(
     place: &'static Location<'static>,
     deadline: Option<Instant>,
 ) -> Option<Parking> {
+    match context::greenlet() {
+        None => deliver_due(),
+        // SAFETY: the greenlet runs, so it is alive.
+        Some(header) => deliver_due_to(unsafe { header.as_ref() }),
+    }
+    prepare_quietly(kind, place, deadline)
+}
+
+#[inline(never)]
+fn prepare_quietly(
+    kind: WaitKind,
+    place: &'static Location<'static>,
+    deadline: Option<Instant>,
+) -> Option<Parking> {
     let Some(header) = context::greenlet() else {
         park_thread(deadline);
         return None;
     };
     // SAFETY: the greenlet runs, so it is alive.
     let this = unsafe { header.as_ref() };
-    deliver_kill_to(this);
     this.wait_info().set(kind, place);
     if this.state().take_token() {
         return None;
@@ -93,12 +85,15 @@ fn prepare(
     }
     Some(Parking {
         header,
-        _alarm: deadline.map(Alarm::set),
+        _alarm: deadline.and_then(Alarm::set),
     })
 }
 
 #[cold]
 fn park_thread(deadline: Option<Instant>) {
+    // A thread has no timer that would wake it when its time is up.
+    let limit = context::with_interrupts(Interrupts::first_deadline).flatten();
+    let deadline = [deadline, limit].into_iter().flatten().min();
     let parked = context::with_parker(|parker| match deadline {
         None => parker.park(),
         Some(deadline) => parker.park_deadline(deadline),
@@ -111,29 +106,6 @@ fn park_thread(deadline: Option<Instant>) {
 
 /// Between two looks of a thread that is being torn down.
 const TORN_DOWN: Duration = Duration::from_millis(1);
-
-/// An armed timer that wakes the current greenlet, disarmed when dropped.
-struct Alarm {
-    driver: Arc<Driver>,
-    key: TimerKey,
-}
-
-impl Alarm {
-    fn set(at: Instant) -> Alarm {
-        let fire = Fire::Unpark(current_unparker());
-        context::with_driver(|driver| Alarm {
-            key: driver.timers().arm(at, fire),
-            driver: Arc::clone(driver),
-        })
-        .expect("a greenlet runs on a hub")
-    }
-}
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        drop(self.driver.timers().cancel(self.key));
-    }
-}
 
 /// The point in time `delay` from now; `None`, that is never, if there is no such point.
 pub(crate) fn deadline_after(delay: Duration) -> Option<Instant> {

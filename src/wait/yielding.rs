@@ -1,6 +1,6 @@
 //! Letting others go first.
 
-use super::park::deliver_kill_to;
+use super::interrupt::deliver_due_to;
 use crate::context;
 use crate::fiber::Suspend;
 
@@ -23,7 +23,7 @@ pub fn yield_now() {
     };
     // SAFETY: the greenlet runs, so it is alive.
     let header = unsafe { header.as_ref() };
-    deliver_kill_to(header);
+    deliver_due_to(header);
     if !std::thread::panicking() {
         // SAFETY: the caller's own header, and it runs.
         unsafe { header.suspender() }.suspend(Suspend::Yield);

@@ -192,7 +192,7 @@ fn is_starvation(error: &io::Error) -> bool {
 fn pause() {
     let until = Instant::now() + STARVED;
     while !wait::has_passed(Some(until)) {
-        wait::deliver_kill();
+        wait::deliver_due();
         wait::park(WaitKind::Accept, Some(until));
     }
 }

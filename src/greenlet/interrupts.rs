@@ -1,0 +1,126 @@
+//! What may break off a wait: time limits, and the shields that hold kills and limits back.
+//!
+//! A limit lies on the stack of the call that set it, and its waits look at the clock themselves: so a limit needs neither
+//! a place in the greenlet's state nor a protocol, and ends with the call.
+
+use std::cell::Cell;
+use std::ptr;
+use std::time::Instant;
+
+/// One call's time limit. Lies on its caller's stack, at one address.
+#[derive(Debug)]
+pub(crate) struct TimeLimit {
+    deadline: Instant,
+    /// The limit of a call around this one, or null.
+    outer: Cell<*const TimeLimit>,
+}
+
+impl TimeLimit {
+    /// A limit that is not in force yet.
+    pub(crate) fn new(deadline: Instant) -> TimeLimit {
+        TimeLimit {
+            deadline,
+            outer: Cell::new(ptr::null()),
+        }
+    }
+
+    /// When it passes.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Tells this limit from the others that are in force.
+    pub(crate) fn id(&self) -> LimitId {
+        LimitId(ptr::from_ref(self).addr())
+    }
+}
+
+/// Which limit has passed: good as long as the limit is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LimitId(usize);
+
+/// What breaks off a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    /// The greenlet has been killed.
+    Kill,
+    /// A time limit has passed: of several, the outermost.
+    Expired(LimitId),
+}
+
+/// One greenlet's, or one OS thread's. Touched by its owner alone, while it runs.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    /// The innermost limit in force.
+    innermost: Cell<*const TimeLimit>,
+    shields: Cell<u32>,
+}
+
+impl Interrupts {
+    /// No limit, no shield.
+    pub(crate) const fn none() -> Interrupts {
+        Interrupts {
+            innermost: Cell::new(ptr::null()),
+            shields: Cell::new(0),
+        }
+    }
+
+    /// Some limit is in force, or was raised over by a shield.
+    #[inline(always)]
+    pub(crate) fn has_limits(&self) -> bool {
+        !self.innermost.get().is_null()
+    }
+
+    /// The outermost limit that has passed, if nothing shields from it.
+    pub(crate) fn expired(&self, now: Instant) -> Option<LimitId> {
+        if self.shields.get() > 0 {
+            return None;
+        }
+        self.limits()
+            .filter(|limit| limit.deadline <= now)
+            .last()
+            .map(TimeLimit::id)
+    }
+
+    /// When the first of the limits passes, if nothing shields from it.
+    pub(crate) fn first_deadline(&self) -> Option<Instant> {
+        if self.shields.get() > 0 {
+            return None;
+        }
+        self.limits().map(|limit| limit.deadline).min()
+    }
+
+    fn limits(&self) -> impl Iterator<Item = &TimeLimit> {
+        // SAFETY: a limit in force lies on the owner's stack, below the caller, until `leave`.
+        let at = |limit: *const TimeLimit| unsafe { limit.as_ref() };
+        std::iter::successors(at(self.innermost.get()), move |limit| at(limit.outer.get()))
+    }
+
+    /// From now on `limit` is in force.
+    ///
+    /// # Safety
+    ///
+    /// It must stay where it is until [`Interrupts::leave`], and limits must be left in the reverse order.
+    pub(crate) unsafe fn enter(&self, limit: &TimeLimit) {
+        limit
+            .outer
+            .set(self.innermost.replace(ptr::from_ref(limit)));
+    }
+
+    /// The innermost limit is no longer in force.
+    pub(crate) fn leave(&self, limit: &TimeLimit) {
+        debug_assert!(ptr::eq(self.innermost.get(), limit));
+        self.innermost.set(limit.outer.get());
+    }
+
+    /// One more shield.
+    pub(crate) fn raise_shield(&self) {
+        self.shields.set(self.shields.get() + 1);
+    }
+
+    /// One shield fewer: `true` if it was the last.
+    pub(crate) fn lower_shield(&self) -> bool {
+        self.shields.set(self.shields.get() - 1);
+        self.shields.get() == 0
+    }
+}
