@@ -43,17 +43,21 @@
 // The protocols alone are modelled: stack switches, pollers and signals are beyond loom.
 #![cfg(not(greenhub_loom))]
 
+pub mod channel;
 mod context;
 mod current;
 mod driver;
 mod fiber;
+mod future;
 mod greenlet;
 mod local;
 pub mod net;
+pub mod pool;
 mod primitive;
 pub mod runtime;
 mod scheduler;
 mod spawn;
+pub mod sync;
 pub mod time;
 mod wait;
 

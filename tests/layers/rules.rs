@@ -15,7 +15,9 @@ const ROWS: &[&[&str]] = &[
     &["scheduler"],
     &["detector"],
     &["runtime"],
-    &["future", "offload", "time", "sync", "net", "pool"],
+    &[
+        "future", "offload", "time", "sync", "channel", "net", "pool",
+    ],
     &["spawn", "local", "current"],
     &["lib"],
 ];

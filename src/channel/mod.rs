@@ -1,0 +1,1 @@
+//! Channels between greenlets and OS threads, with crossbeam-channel's interface.

@@ -1,0 +1,1 @@
+//! Groups of greenlets, and pools that bound how many there are.

@@ -1,0 +1,1 @@
+//! Locks and what else greenlets and OS threads coordinate with.
