@@ -32,5 +32,7 @@ pub use permit::{park as park_for_permit, park_timeout};
 pub(crate) use shield::Shield;
 pub use shield::shield;
 pub(crate) use unparker::current_unparker;
-pub(crate) use wait_queue::{Case, Locked, Outcome, Token, Wait, WaitQueue, Waited, wait_any};
+pub(crate) use wait_queue::{
+    Enqueue, Given, Locked, Node, Outcome, Token, Wait, WaitQueue, Waited, wait_any,
+};
 pub use yielding::yield_now;

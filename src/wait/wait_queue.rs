@@ -24,6 +24,8 @@ use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use super::interrupt::due;
 use super::park::{has_passed, park_quietly};
 use super::unparker::current_unparker;
@@ -124,6 +126,18 @@ pub(crate) enum Waited<R> {
     TimedOut,
 }
 
+/// What became of something that was to be given to a waiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what was not given is still there"]
+pub(crate) enum Given<G> {
+    /// The waiter has it.
+    Given(G),
+    /// The waiter did not want it any more. There may be another.
+    Withdrawn,
+    /// Nobody waits for it.
+    Nobody,
+}
+
 /// How a wait for one of several things ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a completed wait may have been given something"]
@@ -157,12 +171,24 @@ impl<S> WaitQueue<S> {
         self.len.load(Ordering::Relaxed) != 0
     }
 
+    /// Puts a node that is one of several at the end of the list.
+    pub(crate) fn link(&self, node: &Node) {
+        self.lock().link(node, false);
+        // Point 4. Pairs with the fence of whoever looks at `has_waiters`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes it out, if it is in there.
+    pub(crate) fn unlink(&self, node: &Node) {
+        self.lock().unlink(node);
+    }
+
     /// Takes the lock, for a moment: no waiting, and nobody else's code, while it is held.
     pub(crate) fn lock(&self) -> Locked<'_, S> {
         Locked {
             len: &self.len,
             contents: ManuallyDrop::new(self.contents.lock()),
-            to_wake: WakeList::default(),
+            to_wake: WakeList::new(),
         }
     }
 
@@ -227,47 +253,26 @@ impl<S> WaitQueue<S> {
     }
 }
 
-/// A queue whose state does not matter: what one of several waits is for.
+/// One of several things to wait for.
 pub(crate) trait Enqueue {
-    /// Puts a node at the end of the list.
-    fn link(&self, node: &Node);
+    /// Puts a node at the end of the list. `true`: what it is there for may be ready now, looked at after that.
+    fn link(&self, node: &Node) -> bool;
     /// Takes it out, if it is in there.
     fn unlink(&self, node: &Node);
 }
 
-impl<S> Enqueue for WaitQueue<S> {
-    fn link(&self, node: &Node) {
-        self.lock().link(node, false);
-    }
-
-    fn unlink(&self, node: &Node) {
-        self.lock().unlink(node);
-    }
-}
-
-/// One of several things to wait for.
-pub(crate) struct Case<'a> {
-    /// Who completes it.
-    pub(crate) queue: &'a dyn Enqueue,
-    /// What completers are to know: see [`Locked::first_tag`].
-    pub(crate) tag: usize,
-}
-
-/// Waits until somebody completes one of `cases`, or the deadline; or not at all if `look` names one that is ready, with the
-/// caller in all lists already. The others are withdrawn. A kill or a time limit that is due unwinds from here.
+/// Waits until somebody completes one of `cases`, each of which has a tag; or not at all if one of them is ready when the
+/// caller is in its list. The others are withdrawn. A kill or a time limit that is due unwinds from here.
 #[track_caller]
 #[inline(always)]
 pub(crate) fn wait_any(
-    cases: &[Case<'_>],
+    cases: &[(&dyn Enqueue, usize)],
     kind: WaitKind,
     deadline: Option<Instant>,
-    look: impl FnOnce() -> Option<usize>,
 ) -> Outcome {
     let ticket = AtomicUsize::new(WAITING);
-    let nodes = Nodes::enter(cases, &ticket);
-    // Point 4. Pairs with the fence of whoever looks at `has_waiters`.
-    fence(Ordering::SeqCst);
-    if let Some(ready) = look() {
+    let nodes = Nodes::new(cases, &ticket);
+    if let Some(ready) = nodes.link() {
         if withdraw(&ticket) {
             return Outcome::Ready(ready);
         }
@@ -290,36 +295,58 @@ pub(crate) fn wait_any(
     }
 }
 
-/// The nodes of a wait for several things: out of all lists when they are dropped.
+/// So many nodes need no allocation.
+const FEW: usize = 8;
+
+/// The nodes of a wait for several things: out of all lists when they are dropped. Not moved once they are linked.
 struct Nodes<'a> {
-    cases: &'a [Case<'a>],
-    nodes: Box<[Node]>,
+    cases: &'a [(&'a dyn Enqueue, usize)],
+    nodes: SmallVec<[Node; FEW]>,
 }
 
 impl<'a> Nodes<'a> {
-    #[inline(never)]
-    fn enter(cases: &'a [Case<'a>], ticket: &AtomicUsize) -> Nodes<'a> {
+    #[inline(always)]
+    fn new(cases: &'a [(&'a dyn Enqueue, usize)], ticket: &AtomicUsize) -> Nodes<'a> {
         let nodes = cases.iter().enumerate();
-        let nodes: Box<[Node]> = nodes
-            .map(|(index, case)| Node::new(ticket, index, case.tag))
-            .collect();
-        for (node, case) in nodes.iter().zip(cases) {
-            node.set_unparker();
-            case.queue.link(node);
+        Nodes {
+            cases,
+            nodes: nodes
+                .map(|(index, case)| Node::new(ticket, index, case.1))
+                .collect(),
         }
-        Nodes { cases, nodes }
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = (&Node, &'a dyn Enqueue)> {
+        self.nodes.iter().zip(self.cases.iter().map(|case| case.0))
+    }
+
+    /// Puts each into its list, unless one is ready before that.
+    #[inline(never)]
+    fn link(&self) -> Option<usize> {
+        for (node, queue) in self.nodes() {
+            node.set_unparker();
+            if queue.link(node) {
+                return Some(node.index);
+            }
+        }
+        None
     }
 }
 
 impl Drop for Nodes<'_> {
     fn drop(&mut self) {
-        for (node, case) in self.nodes.iter().zip(self.cases) {
-            case.queue.unlink(node);
+        for (node, queue) in self.nodes() {
+            queue.unlink(node);
         }
     }
 }
 
 impl Node {
+    /// What its waiter wants completers to know.
+    pub(crate) fn tag(&self) -> usize {
+        self.tag
+    }
+
     fn new(ticket: *const AtomicUsize, index: usize, tag: usize) -> Node {
         Node {
             ticket,
@@ -357,6 +384,15 @@ impl Node {
             .compare_exchange(WAITING, completed, Ordering::Release, Ordering::Relaxed)
             .is_ok()
     }
+}
+
+/// A node and those behind it; the lock of their list must be held meanwhile.
+fn followers<'n>(first: Option<&'n Node>) -> impl Iterator<Item = &'n Node> {
+    std::iter::successors(first, |node| {
+        // SAFETY: nodes in a list are alive (point 3), their insides touched under its lock, which the caller has.
+        node.inner
+            .with_mut(|inner| unsafe { (*inner).next.as_ref() })
+    })
 }
 
 /// How the ticket's wait was completed, if it was.
@@ -412,12 +448,8 @@ pub(crate) struct Locked<'a, S> {
     to_wake: WakeList,
 }
 
-/// Taken out of nodes, woken after the lock is released. One costs no allocation.
-#[derive(Default)]
-struct WakeList {
-    first: Option<Unparker>,
-    more: Vec<Unparker>,
-}
+/// Taken out of nodes, woken after the lock is released.
+type WakeList = SmallVec<[Unparker; 2]>;
 
 impl<S> Locked<'_, S> {
     /// Nobody waits.
@@ -445,24 +477,43 @@ impl<S> Locked<'_, S> {
         while self.complete_first(token) {}
     }
 
-    /// Completes the wait of the first in the list that still waits after `give` has given it something by its tag; if the
-    /// wait is not to be completed any more, `take_back` undoes that, and the next is tried. `false`: nobody waits.
-    pub(crate) fn give_first(
+    /// The first in the list with a tag that is `wanted`.
+    pub(crate) fn first_tag_of(&mut self, wanted: impl Fn(usize) -> bool) -> Option<usize> {
+        self.first_of(wanted).map(|node| node.tag)
+    }
+
+    /// Completes the wait of the first in the list with a tag that is `wanted`, after `give` has given it something by that
+    /// tag. If the wait is not to be completed any more, `take_back` undoes that, and the next is worth a try.
+    pub(crate) fn give<G>(
         &mut self,
+        wanted: impl Fn(usize) -> bool,
         token: Token,
-        mut give: impl FnMut(usize),
-        mut take_back: impl FnMut(usize),
-    ) -> bool {
-        while let Some(node) = self.first() {
-            let tag = node.tag;
-            give(tag);
-            if self.complete(node, token) {
-                return true;
-            }
+        give: impl FnOnce(usize) -> G,
+        take_back: impl FnOnce(usize, G),
+    ) -> Given<G> {
+        let Some(node) = self.first_of(wanted) else {
+            return Given::Nobody;
+        };
+        let tag = node.tag;
+        let given = give(tag);
+        if self.complete(node, token) {
+            Given::Given(given)
+        } else {
             // The waiter cannot leave before the lock is released, so whatever the tag names is still there.
-            take_back(tag);
+            take_back(tag, given);
+            Given::Withdrawn
         }
-        false
+    }
+
+    /// Somebody with a tag that is `wanted` waits who is not the waiter that `me` belongs to.
+    pub(crate) fn has_others(&mut self, me: &Node, wanted: impl Fn(usize) -> bool) -> bool {
+        let first = self.first();
+        followers(first).any(|node| node.ticket != me.ticket && wanted(node.tag) && node.waits())
+    }
+
+    fn first_of<'n>(&mut self, wanted: impl Fn(usize) -> bool) -> Option<&'n Node> {
+        let first = self.first();
+        followers(first).find(|node| wanted(node.tag) && node.waits())
     }
 
     /// The first in the list, without those who have withdrawn or were completed elsewhere.
@@ -485,7 +536,7 @@ impl<S> Locked<'_, S> {
             .with_mut(|inner| unsafe { (*inner).unparker.take() });
         let completed = node.complete(token);
         if completed {
-            self.to_wake.push(unparker);
+            self.to_wake.extend(unparker);
         }
         completed
     }
@@ -559,26 +610,8 @@ impl<S> Drop for Locked<'_, S> {
     fn drop(&mut self) {
         // SAFETY: dropped once, here, and not used after.
         unsafe { ManuallyDrop::drop(&mut self.contents) };
-        self.to_wake.wake();
-    }
-}
-
-impl WakeList {
-    fn push(&mut self, unparker: Option<Unparker>) {
-        if self.first.is_none() {
-            self.first = unparker;
-        } else {
-            self.more.extend(unparker);
-        }
-    }
-
-    #[inline]
-    fn wake(&mut self) {
-        if let Some(first) = self.first.take() {
-            first.unpark();
-            std::mem::take(&mut self.more)
-                .into_iter()
-                .for_each(|unparker| unparker.unpark());
-        }
+        self.to_wake
+            .drain(..)
+            .for_each(|unparker| unparker.unpark());
     }
 }
