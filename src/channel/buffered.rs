@@ -196,12 +196,13 @@ impl<Q> Buffered<Q> {
     where
         Q: Store<T>,
     {
+        let mut patience = Patience::new();
         loop {
             match self.try_send(message) {
                 Err((back, Missed::NotNow)) => message = back,
                 done => return done,
             }
-            if self.spin(|| self.store.has_room()) {
+            if patience.pause(|| self.can_send()) {
                 continue;
             }
             let look = |_: &mut ()| (self.store.has_room() || self.is_closed()).then_some(());
@@ -248,12 +249,13 @@ impl<Q> Buffered<Q> {
     where
         Q: Store<T>,
     {
+        let mut patience = Patience::new();
         loop {
             match self.try_recv() {
                 Err(Missed::NotNow) => {}
                 done => return done,
             }
-            if self.spin(|| self.store.has_message()) {
+            if patience.pause(|| self.can_recv()) {
                 continue;
             }
             let look = |_: &mut ()| (self.store.has_message() || self.is_closed()).then_some(());
@@ -265,23 +267,6 @@ impl<Q> Buffered<Q> {
                 return self.try_recv();
             }
         }
-    }
-
-    /// An OS thread spins for a little while before it blocks, which is dear; a greenlet does not: what it waits for may be
-    /// done on its own hub.
-    #[inline(never)]
-    fn spin(&self, ready: impl Fn() -> bool) -> bool {
-        if wait::in_greenlet() {
-            return false;
-        }
-        let backoff = Backoff::new();
-        while !backoff.is_completed() {
-            backoff.snooze();
-            if ready() || self.is_closed() {
-                return true;
-            }
-        }
-        false
     }
 
     /// A message has been sent: see the module.
@@ -417,6 +402,51 @@ impl<Q> Buffered<Q> {
     pub(super) fn unlink_receiver(&self, node: &Node) {
         self.receivers.unlink(node);
     }
+}
+
+/// What is left to try before a wait, which costs more than a second look.
+struct Patience {
+    yields: u32,
+}
+
+impl Patience {
+    fn new() -> Patience {
+        Patience { yields: YIELDS }
+    }
+
+    /// Gives others a chance to change what stands in the way: `true` if they may have.
+    ///
+    /// A greenlet lets its hub run the others once: two that exchange messages on one hub then never park. An OS thread spins
+    /// for a little while.
+    #[inline(always)]
+    fn pause(&mut self, is_ready: impl Fn() -> bool) -> bool {
+        if self.yields == 0 {
+            return false;
+        }
+        self.yields -= 1;
+        if wait::in_greenlet() {
+            wait::yield_now();
+            true
+        } else {
+            self.yields = 0;
+            spin(is_ready)
+        }
+    }
+}
+
+/// How often a greenlet yields before it waits.
+const YIELDS: u32 = 1;
+
+#[inline(never)]
+fn spin(is_ready: impl Fn() -> bool) -> bool {
+    let backoff = Backoff::new();
+    while !backoff.is_completed() {
+        backoff.snooze();
+        if is_ready() {
+            return true;
+        }
+    }
+    false
 }
 
 #[cold]
