@@ -7,9 +7,12 @@ use std::cell::Cell;
 use std::ptr;
 use std::time::Instant;
 
+use crate::primitive::atomic::{AtomicU64, Ordering};
+
 /// One call's time limit. Lies on its caller's stack, at one address.
 #[derive(Debug)]
 pub(crate) struct TimeLimit {
+    id: LimitId,
     deadline: Instant,
     /// The limit of a call around this one, or null.
     outer: Cell<*const TimeLimit>,
@@ -18,7 +21,10 @@ pub(crate) struct TimeLimit {
 impl TimeLimit {
     /// A limit that is not in force yet.
     pub(crate) fn new(deadline: Instant) -> TimeLimit {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         TimeLimit {
+            // Relaxed: the numbers need only differ.
+            id: LimitId(NEXT.fetch_add(1, Ordering::Relaxed)),
             deadline,
             outer: Cell::new(ptr::null()),
         }
@@ -31,13 +37,13 @@ impl TimeLimit {
 
     /// Tells this limit from the others that are in force.
     pub(crate) fn id(&self) -> LimitId {
-        LimitId(ptr::from_ref(self).addr())
+        self.id
     }
 }
 
-/// Which limit has passed: good as long as the limit is in force.
+/// Names a limit. No other has the same: a payload that was caught and kept means nothing to a later call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LimitId(usize);
+pub(crate) struct LimitId(u64);
 
 /// What breaks off a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
