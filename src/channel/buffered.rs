@@ -23,7 +23,7 @@ use crossbeam_utils::{Backoff, CachePadded};
 use super::ring::{Place, Ring};
 use crate::greenlet::WaitKind;
 use crate::primitive::atomic::{AtomicBool, Ordering, fence};
-use crate::wait::{self, Node, Token, Wait, WaitQueue, Waited};
+use crate::wait::{self, Locked, Node, Token, Wait, WaitQueue, Waited};
 
 /// What holds the messages.
 pub(super) trait Store<T> {
@@ -205,7 +205,9 @@ impl<Q> Buffered<Q> {
             if patience.pause(|| self.can_send()) {
                 continue;
             }
-            let look = |_: &mut ()| (self.store.has_room() || self.is_closed()).then_some(());
+            let look = |_: &mut Locked<'_, ()>, _: &Node| {
+                (self.store.has_room() || self.is_closed()).then_some(())
+            };
             // Before the message could be lost to a kill it is dropped, with this frame: nobody has it yet.
             if self
                 .senders
@@ -258,7 +260,9 @@ impl<Q> Buffered<Q> {
             if patience.pause(|| self.can_recv()) {
                 continue;
             }
-            let look = |_: &mut ()| (self.store.has_message() || self.is_closed()).then_some(());
+            let look = |_: &mut Locked<'_, ()>, _: &Node| {
+                (self.store.has_message() || self.is_closed()).then_some(())
+            };
             if self
                 .receivers
                 .wait(Wait::new(WaitKind::Receive, deadline), look, |_| ())

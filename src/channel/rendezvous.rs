@@ -17,7 +17,7 @@ use crate::primitive::atomic::{AtomicBool, Ordering};
 use crate::primitive::cell::UnsafeCell;
 use crate::primitive::sync::{Arc, Mutex};
 use crate::wait::{
-    Enqueue, Given, Node, Outcome, Shield, Token, Wait, WaitQueue, Waited, wait_any,
+    Enqueue, Given, Locked, Node, Outcome, Shield, Token, Wait, WaitQueue, Waited, wait_any,
 };
 
 /// The channel.
@@ -301,9 +301,9 @@ impl<T> Meeting<T> {
     #[track_caller]
     pub(super) fn receive(&self) -> Option<T> {
         let _shield = Shield::raise();
-        let take = |brought: &mut Brought<T>| match brought {
+        let take = |brought: &mut Locked<'_, Brought<T>>, _: &Node| match **brought {
             Brought::NotYet => None,
-            _ => Some(std::mem::replace(brought, Brought::Nothing)),
+            _ => Some(std::mem::replace(&mut **brought, Brought::Nothing)),
         };
         loop {
             match self

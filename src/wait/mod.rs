@@ -31,7 +31,7 @@ pub(crate) use park::{deadline_after, has_passed, in_greenlet, park};
 pub use permit::{park as park_for_permit, park_timeout};
 pub(crate) use shield::Shield;
 pub use shield::shield;
-pub(crate) use unparker::current_unparker;
+pub(crate) use unparker::{current_caller, current_unparker};
 pub(crate) use wait_queue::{
     Enqueue, Given, Locked, Node, Outcome, Token, Wait, WaitQueue, Waited, wait_any,
 };

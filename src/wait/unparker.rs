@@ -1,5 +1,7 @@
 //! Who the caller is, to those who will wake it.
 
+use std::num::NonZeroUsize;
+
 use crate::context;
 use crate::greenlet::{Greenlet, Unparker};
 use crate::primitive::thread::Parker;
@@ -14,4 +16,13 @@ pub(crate) fn current_unparker() -> Unparker {
                 .unwrap_or_else(|| Parker::new().unparker().clone()),
         ),
     }
+}
+
+/// Tells the calling greenlet, or OS thread, from all others that are alive.
+pub(crate) fn current_caller() -> NonZeroUsize {
+    let address = match context::greenlet() {
+        Some(header) => header.addr().get(),
+        None => context::with_parker(|parker| std::ptr::from_ref(parker).addr()).unwrap_or(1),
+    };
+    NonZeroUsize::new(address).expect("an address")
 }

@@ -124,6 +124,8 @@ pub(crate) enum Waited<R> {
     Completed(Token),
     /// The deadline has passed.
     TimedOut,
+    /// This is to be delivered. Only [`WaitQueue::wait_quietly`] ends so.
+    Interrupted(Interrupt),
 }
 
 /// What became of something that was to be given to a waiter.
@@ -148,6 +150,12 @@ pub(crate) enum Outcome {
     Completed(usize, Token),
     /// The deadline has passed.
     TimedOut,
+}
+
+impl<S: Default> Default for WaitQueue<S> {
+    fn default() -> Self {
+        WaitQueue::new(S::default())
+    }
 }
 
 impl<S> WaitQueue<S> {
@@ -202,7 +210,23 @@ impl<S> WaitQueue<S> {
     pub(crate) fn wait<R>(
         &self,
         wait: Wait,
-        look: impl FnOnce(&mut S) -> Option<R>,
+        look: impl FnOnce(&mut Locked<'_, S>, &Node) -> Option<R>,
+        withdrawn: impl FnOnce(&mut Locked<'_, S>),
+    ) -> Waited<R> {
+        let waited = self.wait_quietly(wait, look, withdrawn);
+        if let Waited::Interrupted(interrupt) = waited {
+            deliver_by_unwinding(interrupt);
+        }
+        waited
+    }
+
+    /// The same, but a kill or a time limit that is due ends the wait without unwinding; the caller must deliver it.
+    #[track_caller]
+    #[inline(always)]
+    pub(crate) fn wait_quietly<R>(
+        &self,
+        wait: Wait,
+        look: impl FnOnce(&mut Locked<'_, S>, &Node) -> Option<R>,
         withdrawn: impl FnOnce(&mut Locked<'_, S>),
     ) -> Waited<R> {
         let ticket = AtomicUsize::new(WAITING);
@@ -210,22 +234,18 @@ impl<S> WaitQueue<S> {
         if let Some(ready) = self.enter(&node, wait.at_front, look) {
             return Waited::Ready(ready);
         }
-        // From here to the end nothing unwinds before the node is out of the list.
+        // From here to the end nothing unwinds: the node is in the list.
         let mut yields = true;
         loop {
             if let Some((_, token)) = outcome(&ticket) {
                 return Waited::Completed(token);
             }
             if let Some(stop) = stop(wait.deadline) {
-                if withdraw(&ticket) {
-                    let mut locked = self.lock();
-                    locked.unlink(&node);
-                    withdrawn(&mut locked);
-                    drop(locked);
-                    stop.end(yields);
-                    return Waited::TimedOut;
+                if !withdraw(&ticket) {
+                    continue;
                 }
-                continue;
+                self.leave(&node, withdrawn);
+                return stop.end(yields);
             }
             yields = false;
             park_quietly(wait.kind, wait.deadline);
@@ -238,18 +258,25 @@ impl<S> WaitQueue<S> {
         &self,
         node: &Node,
         at_front: bool,
-        look: impl FnOnce(&mut S) -> Option<R>,
+        look: impl FnOnce(&mut Locked<'_, S>, &Node) -> Option<R>,
     ) -> Option<R> {
         node.set_unparker();
         let mut locked = self.lock();
         locked.link(node, at_front);
         // Point 4. Pairs with the fence of whoever looks at `has_waiters`.
         fence(Ordering::SeqCst);
-        let ready = look(&mut locked);
+        let ready = look(&mut locked, node);
         if ready.is_some() {
             locked.unlink(node);
         }
         ready
+    }
+
+    #[inline(never)]
+    fn leave(&self, node: &Node, withdrawn: impl FnOnce(&mut Locked<'_, S>)) {
+        let mut locked = self.lock();
+        locked.unlink(node);
+        withdrawn(&mut locked);
     }
 }
 
@@ -285,7 +312,9 @@ pub(crate) fn wait_any(
         if let Some(stop) = stop(deadline) {
             if withdraw(&ticket) {
                 drop(nodes);
-                stop.end(yields);
+                if let Waited::Interrupted(interrupt) = stop.end::<()>(yields) {
+                    deliver_by_unwinding(interrupt);
+                }
                 return Outcome::TimedOut;
             }
             continue;
@@ -432,11 +461,15 @@ fn stop(deadline: Option<Instant>) -> Option<Stop> {
 impl Stop {
     /// `yields`: the caller has not parked, and a loop around this must not keep the hub to itself.
     #[cold]
-    fn end(self, yields: bool) {
+    fn end<R>(self, yields: bool) -> Waited<R> {
         match self {
-            Stop::Interrupt(interrupt) => deliver_by_unwinding(interrupt),
-            Stop::Deadline if yields => yield_now(),
-            Stop::Deadline => {}
+            Stop::Interrupt(interrupt) => Waited::Interrupted(interrupt),
+            Stop::Deadline => {
+                if yields {
+                    yield_now();
+                }
+                Waited::TimedOut
+            }
         }
     }
 }
@@ -462,6 +495,11 @@ impl<S> Locked<'_, S> {
         self.first().map(|node| node.tag)
     }
 
+    /// Completes the wait of the first in the list. `false`: nobody waits, or it has just withdrawn.
+    pub(crate) fn complete_if_waits(&mut self, token: Token) -> bool {
+        self.first().is_some_and(|node| self.complete(node, token))
+    }
+
     /// Completes the wait of the first in the list that still waits. `false`: nobody did.
     pub(crate) fn complete_first(&mut self, token: Token) -> bool {
         while let Some(node) = self.first() {
@@ -472,9 +510,9 @@ impl<S> Locked<'_, S> {
         false
     }
 
-    /// Completes the waits of all.
-    pub(crate) fn complete_all(&mut self, token: Token) {
-        while self.complete_first(token) {}
+    /// Completes the waits of all, and says how many they were.
+    pub(crate) fn complete_all(&mut self, token: Token) -> usize {
+        std::iter::from_fn(|| self.complete_first(token).then_some(())).count()
     }
 
     /// The first in the list with a tag that is `wanted`.

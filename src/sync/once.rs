@@ -1,0 +1,256 @@
+//! Doing something once, and keeping what came of it.
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use crate::greenlet::WaitKind;
+use crate::primitive::atomic::{AtomicU8, Ordering};
+use crate::wait::{Locked, Node, Token, Wait, WaitQueue};
+
+const EMPTY: u8 = 0;
+const RUNNING: u8 = 1;
+const DONE: u8 = 2;
+
+/// A value that is written once: [`std::sync::OnceLock`]'s interface. While one greenlet or OS thread makes the value, the others
+/// wait cooperatively: making it may itself wait.
+///
+/// ```
+/// use greenhub::sync::OnceLock;
+///
+/// static CONFIG: OnceLock<String> = OnceLock::new();
+///
+/// let config = CONFIG.get_or_init(|| {
+///     greenhub::yield_now();
+///     "loaded".to_string()
+/// });
+/// assert_eq!(config, "loaded");
+/// assert_eq!(CONFIG.get().map(String::len), Some(6));
+/// ```
+///
+/// If making it panics, or is killed, the next one tries. One whose making comes back here waits for itself for ever.
+pub struct OnceLock<T> {
+    state: AtomicU8,
+    waiters: WaitQueue<()>,
+    value: UnsafeCell<MaybeUninit<T>>,
+}
+
+// SAFETY: a shared reference gives shared access to the value, and moves one in that came from another thread.
+unsafe impl<T: Send + Sync> Sync for OnceLock<T> {}
+// SAFETY: with the lock its value moves.
+unsafe impl<T: Send> Send for OnceLock<T> {}
+impl<T: UnwindSafe> UnwindSafe for OnceLock<T> {}
+impl<T: UnwindSafe + RefUnwindSafe> RefUnwindSafe for OnceLock<T> {}
+
+impl<T> OnceLock<T> {
+    /// Empty.
+    #[must_use]
+    pub const fn new() -> OnceLock<T> {
+        OnceLock {
+            state: AtomicU8::new(EMPTY),
+            waiters: WaitQueue::new(()),
+            value: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    /// The value, if it is there. Never waits.
+    #[inline]
+    #[must_use]
+    pub fn get(&self) -> Option<&T> {
+        // Acquire pairs with the release in `finish`.
+        (self.state.load(Ordering::Acquire) == DONE).then(|| {
+            // SAFETY: it has been written, and is not written again while it is borrowed.
+            unsafe { (*self.value.get()).assume_init_ref() }
+        })
+    }
+
+    /// The value, if it is there.
+    #[must_use]
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        (self.state.load(Ordering::Acquire) == DONE).then(|| {
+            // SAFETY: it has been written, and is borrowed alone.
+            unsafe { (*self.value.get()).assume_init_mut() }
+        })
+    }
+
+    /// Writes the value. If another is making one, waits for that.
+    ///
+    /// # Errors
+    ///
+    /// If there is one already. The value comes back.
+    #[track_caller]
+    pub fn set(&self, value: T) -> Result<(), T> {
+        let mut value = Some(value);
+        self.get_or_init(|| value.take().expect("called once"));
+        value.map_or(Ok(()), Err)
+    }
+
+    /// The value; if there is none, `make` makes it. If another is making it, waits for that.
+    ///
+    /// # Panics
+    ///
+    /// With `make`'s panic; then there is no value yet.
+    #[track_caller]
+    #[inline]
+    pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+        match self.get() {
+            Some(value) => value,
+            None => self.init(make),
+        }
+    }
+
+    #[track_caller]
+    #[cold]
+    fn init(&self, make: impl FnOnce() -> T) -> &T {
+        let mut make = Some(make);
+        loop {
+            match self
+                .state
+                .compare_exchange(EMPTY, RUNNING, Ordering::Acquire, Ordering::Acquire)
+            {
+                Ok(_) => {
+                    let unfinished = Unfinished(self);
+                    let value = make
+                        .take()
+                        .map(|make| make())
+                        .expect("the loop ends after this");
+                    // SAFETY: the move to RUNNING was ours: nobody else writes, and nobody reads before DONE.
+                    unsafe { (*self.value.get()).write(value) };
+                    std::mem::forget(unfinished);
+                    self.finish(DONE);
+                }
+                Err(DONE) => return self.get().expect("it is done"),
+                Err(_) => {
+                    let look = |_: &mut Locked<'_, ()>, _: &Node| {
+                        (self.state.load(Ordering::Acquire) != RUNNING).then_some(())
+                    };
+                    let wait = Wait::new(WaitKind::Once, None);
+                    let _look_again = self.waiters.wait(wait, look, |_| ());
+                }
+            }
+        }
+    }
+
+    /// The making has ended. All who wait look again: at the value, or for who makes it next.
+    fn finish(&self, state: u8) {
+        // Under the lock of the list: who looks there either sees this, or is woken.
+        let mut waiters = self.waiters.lock();
+        self.state.store(state, Ordering::Release);
+        waiters.complete_all(Token::Retry);
+    }
+
+    /// Takes the value out, and leaves the lock empty.
+    #[must_use]
+    pub fn take(&mut self) -> Option<T> {
+        (self.state.load(Ordering::Acquire) == DONE).then(|| {
+            self.state.store(EMPTY, Ordering::Relaxed);
+            // SAFETY: it was written, and counts as not written from now on.
+            unsafe { (*self.value.get()).assume_init_read() }
+        })
+    }
+
+    /// The value, if there is one.
+    #[must_use]
+    pub fn into_inner(mut self) -> Option<T> {
+        self.take()
+    }
+}
+
+/// Making the value has not come to its end.
+struct Unfinished<'a, T>(&'a OnceLock<T>);
+
+impl<T> Drop for Unfinished<'_, T> {
+    fn drop(&mut self) {
+        self.0.finish(EMPTY);
+    }
+}
+
+impl<T> Drop for OnceLock<T> {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
+impl<T> Default for OnceLock<T> {
+    fn default() -> Self {
+        OnceLock::new()
+    }
+}
+
+impl<T> From<T> for OnceLock<T> {
+    fn from(value: T) -> OnceLock<T> {
+        OnceLock {
+            state: AtomicU8::new(DONE),
+            waiters: WaitQueue::new(()),
+            value: UnsafeCell::new(MaybeUninit::new(value)),
+        }
+    }
+}
+
+impl<T: Clone> Clone for OnceLock<T> {
+    fn clone(&self) -> OnceLock<T> {
+        self.get()
+            .cloned()
+            .map_or_else(OnceLock::new, OnceLock::from)
+    }
+}
+
+impl<T: PartialEq> PartialEq for OnceLock<T> {
+    fn eq(&self, other: &OnceLock<T>) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl<T: Eq> Eq for OnceLock<T> {}
+
+impl<T: fmt::Debug> fmt::Debug for OnceLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_tuple("OnceLock");
+        match self.get() {
+            Some(value) => out.field(value),
+            None => out.field(&format_args!("<empty>")),
+        };
+        out.finish()
+    }
+}
+
+/// Something that is done once: [`std::sync::Once`], without poisoning.
+///
+/// ```
+/// use greenhub::sync::Once;
+///
+/// static START: Once = Once::new();
+///
+/// let mut times = 0;
+/// START.call_once(|| times += 1);
+/// START.call_once(|| times += 1);
+/// assert!(START.is_completed());
+/// assert_eq!(times, 1);
+/// ```
+#[derive(Debug, Default)]
+pub struct Once(OnceLock<()>);
+
+impl Once {
+    /// It has not been done.
+    #[must_use]
+    pub const fn new() -> Once {
+        Once(OnceLock::new())
+    }
+
+    /// Does it, unless it has been done. If another is doing it, waits for that.
+    ///
+    /// # Panics
+    ///
+    /// With `f`'s panic; then it has not been done.
+    #[track_caller]
+    pub fn call_once(&self, f: impl FnOnce()) {
+        self.0.get_or_init(f);
+    }
+
+    /// It has been done.
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        self.0.get().is_some()
+    }
+}
