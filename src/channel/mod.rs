@@ -19,7 +19,7 @@
 //! | `buffered`, `ring` | channels that hold messages, and the queue of the bounded ones |
 //! | `rendezvous` | the channel that holds none |
 //! | `clock` | messages from the clock |
-//! | `select`, `operation`, `erased` | waiting for several |
+//! | `select`, `macros`, `operation`, `erased` | waiting for several |
 //!
 //! [`crossbeam-channel`]: https://docs.rs/crossbeam-channel
 
@@ -27,6 +27,7 @@ mod buffered;
 mod clock;
 mod erased;
 mod error;
+mod macros;
 mod operation;
 mod receiver;
 mod rendezvous;
@@ -43,6 +44,8 @@ pub use error::{
     ReadyTimeoutError, RecvError, RecvTimeoutError, SelectTimeoutError, SendError,
     SendTimeoutError, TryReadyError, TryRecvError, TrySelectError, TrySendError,
 };
+#[doc(inline)]
+pub use macros::{select, select_biased};
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
 pub use select::{Select, SelectedOperation};
 pub use sender::Sender;
