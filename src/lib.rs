@@ -62,6 +62,7 @@ pub mod time;
 mod wait;
 
 pub use current::{current, try_current};
+pub use future::block_on;
 pub use greenlet::{Greenlet, GreenletId, JoinError};
 pub use local::{AccessError, LocalKey};
 pub use runtime::run;

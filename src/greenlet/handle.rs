@@ -181,6 +181,11 @@ impl Greenlet {
         }
     }
 
+    /// It has ended, or never will begin.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.header().state().phase() == Phase::Done
+    }
+
     /// Its name and number as every message spells them.
     pub(crate) fn describe(&self) -> Description<'_> {
         self.header().describe()
