@@ -201,7 +201,8 @@ impl<T: AsFd> Source<T> {
         self.streak.store(0, Ordering::Relaxed);
         let fd = self.socket.as_fd();
         if !can_park() {
-            return sys::block(fd, purpose.direction, deadline).map(drop);
+            let until = wait::within_limits(deadline);
+            return sys::block(fd, purpose.direction, until).map(drop);
         }
         let current = match current {
             Some(current) => current,

@@ -27,7 +27,7 @@ pub use catch_kill::{Killed, catch_kill};
 pub use checkpoint::checkpoint;
 pub(crate) use interrupt::{deliver_due, with_time_limit};
 pub use join::{JoinHandle, LocalJoinHandle};
-pub(crate) use park::{deadline_after, has_passed, in_greenlet, park};
+pub(crate) use park::{deadline_after, has_passed, in_greenlet, park, within_limits};
 pub use permit::{park as park_for_permit, park_timeout};
 pub(crate) use shield::Shield;
 pub use shield::shield;

@@ -92,8 +92,7 @@ fn prepare_quietly(
 #[cold]
 fn park_thread(deadline: Option<Instant>) {
     // A thread has no timer that would wake it when its time is up.
-    let limit = context::with_interrupts(Interrupts::first_deadline).flatten();
-    let deadline = [deadline, limit].into_iter().flatten().min();
+    let deadline = within_limits(deadline);
     let parked = context::with_parker(|parker| match deadline {
         None => parker.park(),
         Some(deadline) => parker.park_deadline(deadline),
@@ -102,6 +101,16 @@ fn park_thread(deadline: Option<Instant>) {
         // The thread is being torn down, and its parker gone: nobody can wake it, so it looks again and again.
         std::thread::sleep(TORN_DOWN);
     }
+}
+
+/// The deadline, or the caller's first time limit if that is earlier: for waits that no timer ends.
+pub(crate) fn within_limits(deadline: Option<Instant>) -> Option<Instant> {
+    if std::thread::panicking() {
+        // No limit would be delivered.
+        return deadline;
+    }
+    let limit = context::with_interrupts(Interrupts::first_deadline).flatten();
+    [deadline, limit].into_iter().flatten().min()
 }
 
 /// Between two looks of a thread that is being torn down.

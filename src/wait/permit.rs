@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::park::{deadline_after, has_passed, park as wait};
+use super::interrupt::deliver_due;
+use super::park::{deadline_after, has_passed, park as wait, within_limits};
 use super::yielding::yield_now;
 use crate::context;
 use crate::greenlet::{Header, WaitKind};
@@ -28,7 +29,7 @@ pub fn park() {
     match context::greenlet() {
         // SAFETY: the greenlet runs, so it is alive.
         Some(header) => park_until(unsafe { header.as_ref() }, None),
-        None => std::thread::park(),
+        None => park_thread(None),
     }
 }
 
@@ -44,7 +45,19 @@ pub fn park_timeout(timeout: Duration) {
     match context::greenlet() {
         // SAFETY: the greenlet runs, so it is alive.
         Some(header) => park_until(unsafe { header.as_ref() }, deadline_after(timeout)),
-        None => std::thread::park_timeout(timeout),
+        None => park_thread(deadline_after(timeout)),
+    }
+}
+
+/// std's own park, because std's own unpark is to end it.
+fn park_thread(deadline: Option<Instant>) {
+    deliver_due();
+    match within_limits(deadline) {
+        None => std::thread::park(),
+        Some(until) => {
+            std::thread::park_timeout(until.saturating_duration_since(Instant::now()));
+            deliver_due();
+        }
     }
 }
 
