@@ -29,8 +29,8 @@ use crate::wait::{self, Locked, Node, Token, Wait, WaitQueue, Waited};
 pub(super) trait Store<T> {
     /// Adds one, or gives it back: there is no room.
     fn push(&self, message: T) -> Result<(), T>;
-    /// Takes the oldest.
-    fn pop(&self) -> Option<T>;
+    /// Takes what is oldest: a message, or a place that was given up.
+    fn pop(&self) -> Option<Option<T>>;
     /// A push would succeed.
     fn has_room(&self) -> bool;
     /// A pop would succeed.
@@ -56,7 +56,7 @@ impl<T> Store<T> for Ring<T> {
     }
 
     #[inline]
-    fn pop(&self) -> Option<T> {
+    fn pop(&self) -> Option<Option<T>> {
         Ring::pop(self)
     }
 
@@ -91,8 +91,8 @@ impl<T> Store<T> for SegQueue<T> {
     }
 
     #[inline]
-    fn pop(&self) -> Option<T> {
-        SegQueue::pop(self)
+    fn pop(&self) -> Option<Option<T>> {
+        SegQueue::pop(self).map(Some)
     }
 
     fn has_room(&self) -> bool {
@@ -225,13 +225,17 @@ impl<Q> Buffered<Q> {
     where
         Q: Store<T>,
     {
-        match self.store.pop() {
-            Some(message) => {
-                self.after_recv();
-                Ok(message)
+        loop {
+            match self.store.pop() {
+                Some(taken) => {
+                    self.after_recv();
+                    if let Some(message) = taken {
+                        return Ok(message);
+                    }
+                }
+                None if self.is_closed() => return self.last_recv(),
+                None => return Err(Missed::NotNow),
             }
-            None if self.is_closed() => self.last_recv(),
-            None => Err(Missed::NotNow),
         }
     }
 
@@ -241,7 +245,10 @@ impl<Q> Buffered<Q> {
     where
         Q: Store<T>,
     {
-        self.store.pop().ok_or(Missed::Closed)
+        std::iter::from_fn(|| self.store.pop())
+            .flatten()
+            .next()
+            .ok_or(Missed::Closed)
     }
 
     /// Receives, waiting for a message until the deadline.

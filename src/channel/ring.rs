@@ -119,9 +119,10 @@ impl<T> Ring<T> {
         slot.stamp.store(place.0.wrapping_add(1), Ordering::Release);
     }
 
-    /// Takes the oldest message; `None` if there is none.
+    /// Takes what is oldest; `None` if there is nothing. A place that was given up holds `None`, and is free now like any other:
+    /// whoever waits for room must be told.
     #[inline]
-    pub(super) fn pop(&self) -> Option<T> {
+    pub(super) fn pop(&self) -> Option<Option<T>> {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             let slot = self.slot(head);
@@ -143,10 +144,7 @@ impl<T> Ring<T> {
                         // Release: the next round's writer must find the message out.
                         slot.stamp
                             .store(head.wrapping_add(self.slots.len()), Ordering::Release);
-                        if message.is_some() {
-                            return message;
-                        }
-                        head = stamp;
+                        return Some(message);
                     }
                 }
             } else {
