@@ -55,7 +55,7 @@ impl Pool {
         T: Send + 'static,
     {
         let slot = self.slot();
-        self.spawn_in(slot, f)
+        self.spawn_in(slot, f, ())
     }
 
     /// Spawns a greenlet if there is room for it.
@@ -75,7 +75,7 @@ impl Pool {
     {
         match self.try_slot() {
             None => Err(f),
-            Some(slot) => Ok(self.spawn_in(slot, f)),
+            Some(slot) => Ok(self.spawn_in(slot, f, ())),
         }
     }
 
@@ -90,14 +90,19 @@ impl Pool {
         Arc::clone(&self.slots).try_acquire_owned()
     }
 
-    /// Spawns a greenlet, or what it captures is dropped unrun; either way the slot is free after that.
+    /// Spawns a greenlet. When it has ended, or is not to run, its slot becomes free, and after that `last` is dropped.
     #[track_caller]
-    pub(super) fn spawn_in<F, T>(&self, slot: OwnedSemaphorePermit, f: F) -> JoinHandle<T>
+    pub(super) fn spawn_in<F, T>(
+        &self,
+        slot: OwnedSemaphorePermit,
+        f: F,
+        last: impl Send + 'static,
+    ) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let task = Task { f, slot };
+        let task = Task { f, slot, last };
         let handle = spawn(move || task.run());
         let mut greenlets = self.greenlets.lock();
         if greenlets.len() >= 2 * self.size {
@@ -170,21 +175,24 @@ impl Pool {
     }
 }
 
-/// A closure and its slot; dropped in this order, so that what is captured is gone before another takes the place.
-struct Task<F> {
+/// A closure and its slot; dropped in this order, so that what is captured is gone before another takes the place, and the
+/// place is free when the last of it is dropped.
+struct Task<F, L> {
     f: F,
     slot: OwnedSemaphorePermit,
+    last: L,
 }
 
-impl<F> Task<F> {
+impl<F, L> Task<F, L> {
     fn run<T>(self) -> T
     where
         F: FnOnce() -> T,
     {
-        let Task { f, slot } = self;
-        let value = f();
-        drop(slot);
-        value
+        let Task { f, slot, last } = self;
+        // Should `f` unwind, these are dropped in the same order.
+        let _last = last;
+        let _slot = slot;
+        f()
     }
 }
 

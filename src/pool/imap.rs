@@ -74,7 +74,7 @@ struct UnderWay<T> {
     handle: JoinHandle<T>,
 }
 
-/// Tells the consumer of an end, whatever it is.
+/// Tells the consumer of an end, whatever it is, when its slot is free.
 struct Announce {
     number: usize,
     ended: Sender<usize>,
@@ -127,11 +127,7 @@ where
                 ended: self.ended.0.clone(),
             };
             let f = Arc::clone(&self.f);
-            let handle = self.pool.spawn_in(slot, move || {
-                // Whole, so that it is dropped at the end, and not before.
-                let _announce = announce;
-                f(item)
-            });
+            let handle = self.pool.spawn_in(slot, move || f(item), announce);
             self.under_way.push_back(UnderWay {
                 number: self.next_number,
                 has_ended: false,

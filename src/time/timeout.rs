@@ -8,7 +8,6 @@ use crate::wait;
 
 /// The time was up: see [`timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Elapsed;
 
 impl fmt::Display for Elapsed {

@@ -9,7 +9,6 @@ use crate::greenlet::is_kill;
 
 /// A greenlet that was asked to end caught that: see [`catch_kill`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Killed;
 
 impl fmt::Display for Killed {
