@@ -370,7 +370,7 @@ fn a_threads_wait_whose_time_was_up_leaves_all_as_it_was() {
 #[test]
 fn a_kill_at_every_point_of_a_scenario_runs_all_destructors() {
     everywhere(|kind| {
-        for last in 0..STATIONS.len() {
+        for (last, last_station) in STATIONS.iter().enumerate() {
             let (world, tally) = (Arc::new(World::new()), Tally::new());
             let mut releases: Vec<_> = Vec::new();
             // The two that share a lock with another are held when their turn comes.
@@ -404,8 +404,8 @@ fn a_kill_at_every_point_of_a_scenario_runs_all_destructors() {
             traveller.kill();
             assert!(traveller.join().unwrap_err().is_killed());
             assert_eq!(tally.get(), last + 2, "one at each station, and its own");
-            let next = victim(kind, &world, &tally, STATIONS[last].enter);
-            until_parked_in(next.greenlet(), STATIONS[last].wait);
+            let next = victim(kind, &world, &tally, last_station.enter);
+            until_parked_in(next.greenlet(), last_station.wait);
             releases.into_iter().for_each(|release| release());
             next.join().unwrap();
         }

@@ -153,15 +153,16 @@ impl<T> Rendezvous<T> {
             let given = receivers.give(
                 is_no_observer,
                 Token::Given,
-                // SAFETY: a receiver's tag, under the lock of its list.
                 |tag| {
-                    drop(unsafe { Packet::exchange(tag, content.take().expect("not given yet")) })
+                    let content = content.take().expect("not given yet");
+                    // SAFETY: a receiver's tag, under the lock of its list.
+                    drop(unsafe { Packet::exchange(tag, content) });
                 },
                 // SAFETY: as above.
                 |tag, ()| content.set(Some(unsafe { Packet::exchange(tag, Content::Empty) })),
             );
             match given {
-                Given::Given(()) => return Ok(()),
+                Given::Taken(()) => return Ok(()),
                 Given::Withdrawn => {}
                 Given::Nobody => break,
             }
@@ -199,7 +200,7 @@ impl<T> Rendezvous<T> {
                 },
             );
             match given {
-                Given::Given(found) => return Ok(found),
+                Given::Taken(found) => return Ok(found),
                 Given::Withdrawn => {}
                 Given::Nobody => break,
             }
@@ -362,7 +363,7 @@ fn link<T>(
     let mut theirs = theirs.lock();
     if is_no_observer(node.tag()) {
         // Those who only want to know are told that somebody has come.
-        while let Given::Given(()) | Given::Withdrawn =
+        while let Given::Taken(()) | Given::Withdrawn =
             theirs.give(|tag| tag == OBSERVER, Token::Retry, |_| (), |_, ()| ())
         {}
     }

@@ -17,12 +17,13 @@ struct ExpiryPayload(LimitId);
 ///
 /// Where the program is compiled without unwinding: the message says so, and the process aborts.
 pub(crate) fn deliver(interrupt: Interrupt) -> ! {
-    assert!(
-        cfg!(panic = "unwind"),
-        "greenhub ends a greenlet, or a call whose time is up, by unwinding, and this program is compiled with \
-         panic = \"abort\": kill, timeout and the shutdown of a runtime with waiting greenlets need panic = \"unwind\" \
-         in the profile"
-    );
+    if cfg!(not(panic = "unwind")) {
+        panic!(
+            "greenhub ends a greenlet, or a call whose time is up, by unwinding, and this program is compiled with \
+             panic = \"abort\": kill, timeout and the shutdown of a runtime with waiting greenlets need \
+             panic = \"unwind\" in the profile"
+        );
+    }
     match interrupt {
         Interrupt::Kill => resume_unwind(Box::new(KillPayload)),
         Interrupt::Expired(limit) => resume_unwind(Box::new(ExpiryPayload(limit))),

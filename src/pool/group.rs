@@ -132,9 +132,7 @@ impl<T: Send + 'static> Group<T> {
         }
         let mut results: Vec<_> = self.into_results().collect();
         if let Some(failed) = failed {
-            if let Err(error) = results.swap_remove(failed) {
-                return Err(error);
-            }
+            results.swap_remove(failed)?;
         }
         results.into_iter().collect()
     }

@@ -16,11 +16,13 @@ macro_rules! const_fn {
     };
 }
 #[cfg(greenhub_loom)]
+#[allow(unused_macros, reason = "for the types that are modelled")]
 macro_rules! const_fn {
     ($($function:tt)*) => {
         $($function)*
     };
 }
+#[allow(unused_imports, reason = "for the types that are modelled")]
 pub(crate) use const_fn;
 
 #[cfg(greenhub_loom)]

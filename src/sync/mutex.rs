@@ -86,10 +86,6 @@ impl RawMutex {
 
 // SAFETY: the lock excludes: `LOCKED` is set by one, and handed on or cleared by that one.
 unsafe impl lock_api::RawMutex for RawMutex {
-    #[expect(
-        clippy::declare_interior_mutable_const,
-        reason = "lock_api makes a new lock of it each time"
-    )]
     const INIT: RawMutex = RawMutex {
         lock: Lock::new(),
         owner: Owner::nobody(),

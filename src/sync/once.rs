@@ -82,7 +82,7 @@ impl<T> OnceLock<T> {
     #[track_caller]
     pub fn set(&self, value: T) -> Result<(), T> {
         let mut value = Some(value);
-        self.get_or_init(|| value.take().expect("called once"));
+        self.init(|| value.take());
         value.map_or(Ok(()), Err)
     }
 
@@ -96,14 +96,18 @@ impl<T> OnceLock<T> {
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
         match self.get() {
             Some(value) => value,
-            None => self.init(make),
+            None => {
+                let mut make = Some(make);
+                self.init(|| make.take().map(|make| make()));
+                self.get().expect("it has just been made")
+            }
         }
     }
 
+    /// Has a value made if there is none; `make` always has one when it is called first.
     #[track_caller]
     #[cold]
-    fn init(&self, make: impl FnOnce() -> T) -> &T {
-        let mut make = Some(make);
+    fn init(&self, mut make: impl FnMut() -> Option<T>) {
         loop {
             match self
                 .state
@@ -111,16 +115,13 @@ impl<T> OnceLock<T> {
             {
                 Ok(_) => {
                     let unfinished = Unfinished(self);
-                    let value = make
-                        .take()
-                        .map(|make| make())
-                        .expect("the loop ends after this");
+                    let Some(value) = make() else { return };
                     // SAFETY: the move to RUNNING was ours: nobody else writes, and nobody reads before DONE.
                     unsafe { (*self.value.get()).write(value) };
                     std::mem::forget(unfinished);
-                    self.finish(DONE);
+                    return self.finish(DONE);
                 }
-                Err(DONE) => return self.get().expect("it is done"),
+                Err(DONE) => return,
                 Err(_) => {
                     let look = |_: &mut Locked<'_, ()>, _: &Node| {
                         (self.state.load(Ordering::Acquire) != RUNNING).then_some(())

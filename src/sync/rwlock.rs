@@ -60,10 +60,6 @@ impl RawRwLock {
 // SAFETY: the lock excludes: `WRITER` is set only when there is no reader and no writer, and readers are added only while
 // it is clear.
 unsafe impl lock_api::RawRwLock for RawRwLock {
-    #[expect(
-        clippy::declare_interior_mutable_const,
-        reason = "lock_api makes a new lock of it each time"
-    )]
     const INIT: RawRwLock = RawRwLock(SharedLock::new());
 
     type GuardMarker = GuardNoSend;

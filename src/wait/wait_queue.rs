@@ -133,7 +133,7 @@ pub(crate) enum Waited<R> {
 #[must_use = "what was not given is still there"]
 pub(crate) enum Given<G> {
     /// The waiter has it.
-    Given(G),
+    Taken(G),
     /// The waiter did not want it any more. There may be another.
     Withdrawn,
     /// Nobody waits for it.
@@ -416,7 +416,7 @@ impl Node {
 }
 
 /// A node and those behind it; the lock of their list must be held meanwhile.
-fn followers<'n>(first: Option<&'n Node>) -> impl Iterator<Item = &'n Node> {
+fn followers(first: Option<&Node>) -> impl Iterator<Item = &Node> {
     std::iter::successors(first, |node| {
         // SAFETY: nodes in a list are alive (point 3), their insides touched under its lock, which the caller has.
         node.inner
@@ -535,7 +535,7 @@ impl<S> Locked<'_, S> {
         let tag = node.tag;
         let given = give(tag);
         if self.complete(node, token) {
-            Given::Given(given)
+            Given::Taken(given)
         } else {
             // The waiter cannot leave before the lock is released, so whatever the tag names is still there.
             take_back(tag, given);
