@@ -54,7 +54,7 @@ fn a_group_gives_each_result() {
             2
         });
         group.spawn(|| panic!("no value"));
-        assert!(group.len() > 0);
+        assert!(!group.is_empty());
         victim.kill();
         let results = group.join_all();
         assert_eq!(*results[0].as_ref().unwrap(), 1);
