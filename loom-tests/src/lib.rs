@@ -16,3 +16,5 @@ mod primitive;
 mod driver;
 mod greenlet;
 mod scheduler;
+mod sync;
+mod wait;

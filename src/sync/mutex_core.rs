@@ -22,14 +22,19 @@ const LOCKED: u8 = 1;
 const WAITING: u8 = 2;
 
 /// How long a waiter lets others overtake it.
-const PATIENCE: Duration = Duration::from_micros(500);
+const PATIENCE: Duration = if cfg!(greenhub_loom) {
+    // A model must not depend on the clock.
+    Duration::MAX
+} else {
+    Duration::from_micros(500)
+};
 
 /// The tag of a waiter that wants the lock handed to it.
 const STARVING: usize = 1;
 
 /// A lock without what it guards.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     state: AtomicU8,
     queue: WaitQueue<()>,
 }
@@ -37,7 +42,7 @@ pub(super) struct Lock {
 impl Lock {
     const_fn! {
         /// Free.
-        pub(super) fn new() -> Lock {
+        pub(crate) fn new() -> Lock {
             Lock {
                 state: AtomicU8::new(0),
                 queue: WaitQueue::new(()),
@@ -47,7 +52,7 @@ impl Lock {
 
     /// Takes it if it is free.
     #[inline]
-    pub(super) fn try_lock(&self) -> bool {
+    pub(crate) fn try_lock(&self) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         while state & LOCKED == 0 {
             // Acquire pairs with the release of the last unlock.
@@ -66,7 +71,7 @@ impl Lock {
 
     /// Takes it if it is free and nobody waits: the first thing that `lock` tries.
     #[inline(always)]
-    pub(super) fn lock_fast(&self) -> bool {
+    pub(crate) fn lock_fast(&self) -> bool {
         self.state
             .compare_exchange_weak(0, LOCKED, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
@@ -75,7 +80,7 @@ impl Lock {
     /// Waits for it until the deadline: `false` if that has passed.
     #[track_caller]
     #[inline(always)]
-    pub(super) fn lock_slow(&self, deadline: Option<Instant>) -> bool {
+    pub(crate) fn lock_slow(&self, deadline: Option<Instant>) -> bool {
         let mut began = None;
         loop {
             if self.try_lock() {
@@ -127,7 +132,7 @@ impl Lock {
 
     /// Frees it. The caller must have it.
     #[inline(always)]
-    pub(super) fn unlock(&self) {
+    pub(crate) fn unlock(&self) {
         // Release publishes what was done under the lock.
         if self
             .state
@@ -140,7 +145,7 @@ impl Lock {
 
     /// Frees it; whoever waits longest gets it before anybody else can.
     #[inline]
-    pub(super) fn unlock_fair(&self) {
+    pub(crate) fn unlock_fair(&self) {
         if self
             .state
             .compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed)
@@ -172,7 +177,7 @@ impl Lock {
 
     /// Somebody has it.
     #[inline]
-    pub(super) fn is_locked(&self) -> bool {
+    pub(crate) fn is_locked(&self) -> bool {
         self.state.load(Ordering::Relaxed) & LOCKED != 0
     }
 }

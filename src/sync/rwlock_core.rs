@@ -21,7 +21,7 @@ const READER: usize = 4;
 
 /// What somebody wants of the lock, or has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Share {
+pub(crate) enum Share {
     Read,
     Write,
 }
@@ -48,7 +48,7 @@ impl Share {
 
 /// A lock without what it guards.
 #[derive(Debug)]
-pub(super) struct SharedLock {
+pub(crate) struct SharedLock {
     word: AtomicUsize,
     queue: WaitQueue<()>,
 }
@@ -56,7 +56,7 @@ pub(super) struct SharedLock {
 impl SharedLock {
     const_fn! {
         /// Free.
-        pub(super) fn new() -> SharedLock {
+        pub(crate) fn new() -> SharedLock {
             SharedLock {
                 word: AtomicUsize::new(0),
                 queue: WaitQueue::new(()),
@@ -66,13 +66,13 @@ impl SharedLock {
 
     /// Takes it if that can be now and nobody waits.
     #[inline]
-    pub(super) fn try_lock(&self, share: Share) -> bool {
+    pub(crate) fn try_lock(&self, share: Share) -> bool {
         self.try_lock_if(share, |word| word & WAITING == 0)
     }
 
     /// Takes it for reading whoever waits, for one who reads already.
     #[inline]
-    pub(super) fn try_read_recursive(&self) -> bool {
+    pub(crate) fn try_read_recursive(&self) -> bool {
         self.try_lock_if(Share::Read, |word| word & WAITING == 0 || word >= READER)
     }
 
@@ -95,7 +95,7 @@ impl SharedLock {
     /// Waits for it until the deadline: `false` if that has passed.
     #[track_caller]
     #[inline(always)]
-    pub(super) fn lock_slow(&self, share: Share, deadline: Option<Instant>) -> bool {
+    pub(crate) fn lock_slow(&self, share: Share, deadline: Option<Instant>) -> bool {
         let mut wait = Wait::new(WaitKind::Lock, deadline);
         wait.tag = share.tag();
         let look = |_: &mut Locked<'_, ()>, _: &_| self.announce(share);
@@ -124,7 +124,7 @@ impl SharedLock {
 
     /// Gives up what the caller has.
     #[inline]
-    pub(super) fn unlock(&self, share: Share) {
+    pub(crate) fn unlock(&self, share: Share) {
         // Release publishes what was done under the lock; acquire, for who hands it on, takes in what other readers did.
         let left = self.word.fetch_sub(share.tag(), Ordering::AcqRel) - share.tag();
         if left == WAITING {
@@ -133,7 +133,7 @@ impl SharedLock {
     }
 
     /// The caller writes, and from now on reads.
-    pub(super) fn downgrade(&self) {
+    pub(crate) fn downgrade(&self) {
         let before = self.word.fetch_add(READER - WRITER, Ordering::AcqRel);
         if before & WAITING != 0 {
             self.unlock_slow();
@@ -183,12 +183,12 @@ impl SharedLock {
     }
 
     /// Somebody has it.
-    pub(super) fn is_locked(&self) -> bool {
+    pub(crate) fn is_locked(&self) -> bool {
         self.word.load(Ordering::Relaxed) & !WAITING != 0
     }
 
     /// A writer has it.
-    pub(super) fn is_written(&self) -> bool {
+    pub(crate) fn is_written(&self) -> bool {
         self.word.load(Ordering::Relaxed) & WRITER != 0
     }
 }

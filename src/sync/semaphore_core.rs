@@ -11,23 +11,23 @@ use crate::wait::{Locked, Node, Token, Wait, WaitQueue, Waited};
 
 /// So many permits, and those who wait for some; each tagged with how many.
 #[derive(Debug)]
-pub(super) struct Permits(WaitQueue<usize>);
+pub(crate) struct Permits(WaitQueue<usize>);
 
 impl Permits {
     const_fn! {
         /// With so many.
-        pub(super) fn new(permits: usize) -> Permits {
+        pub(crate) fn new(permits: usize) -> Permits {
             Permits(WaitQueue::new(permits))
         }
     }
 
     /// How many are there now.
-    pub(super) fn available(&self) -> usize {
+    pub(crate) fn available(&self) -> usize {
         *self.0.lock()
     }
 
     /// Takes so many if they are there and nobody waits.
-    pub(super) fn try_acquire(&self, count: usize) -> bool {
+    pub(crate) fn try_acquire(&self, count: usize) -> bool {
         let mut permits = self.0.lock();
         let enough = *permits >= count && permits.is_empty();
         if enough {
@@ -39,7 +39,7 @@ impl Permits {
     /// Takes so many, waiting for them until the deadline: `false` if that has passed.
     #[track_caller]
     #[inline(always)]
-    pub(super) fn acquire(&self, count: usize, deadline: Option<Instant>) -> bool {
+    pub(crate) fn acquire(&self, count: usize, deadline: Option<Instant>) -> bool {
         if self.try_acquire(count) {
             return true;
         }
@@ -53,7 +53,7 @@ impl Permits {
     }
 
     /// Gives so many back.
-    pub(super) fn release(&self, count: usize) {
+    pub(crate) fn release(&self, count: usize) {
         if count > 0 {
             let mut permits = self.0.lock();
             *permits = permits.checked_add(count).expect("too many permits");

@@ -311,7 +311,7 @@ pub(crate) fn wait_any(
         }
         if let Some(stop) = stop(deadline) {
             if withdraw(&ticket) {
-                drop(nodes);
+                nodes.unlink();
                 if let Waited::Interrupted(interrupt) = stop.end::<()>(yields) {
                     deliver_by_unwinding(interrupt);
                 }
@@ -349,6 +349,14 @@ impl<'a> Nodes<'a> {
         self.nodes.iter().zip(self.cases.iter().map(|case| case.0))
     }
 
+    /// Takes all out of their lists. By reference: to drop a value early is to move it.
+    #[inline(never)]
+    fn unlink(&self) {
+        for (node, queue) in self.nodes() {
+            queue.unlink(node);
+        }
+    }
+
     /// Puts each into its list, unless one is ready before that.
     #[inline(never)]
     fn link(&self) -> Option<usize> {
@@ -364,9 +372,7 @@ impl<'a> Nodes<'a> {
 
 impl Drop for Nodes<'_> {
     fn drop(&mut self) {
-        for (node, queue) in self.nodes() {
-            queue.unlink(node);
-        }
+        self.unlink();
     }
 }
 

@@ -5,3 +5,33 @@
 pub(crate) mod join_cell;
 #[path = "../../../src/greenlet/state.rs"]
 pub(crate) mod state;
+
+use crate::wait::Me;
+
+/// A double: what wakes one of the model's threads.
+#[derive(Clone, Debug)]
+pub(crate) struct Unparker(pub(crate) Me);
+
+impl Unparker {
+    pub(crate) fn unpark(&self) {
+        self.0.ring();
+    }
+}
+
+/// A double: what breaks off a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    Kill,
+}
+
+/// A double: what is waited for does not matter here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WaitKind {
+    Lock,
+    Semaphore,
+}
+
+/// A double: models of kills wait quietly, and see how the wait ended.
+pub(crate) fn deliver_by_unwinding(_: Interrupt) -> ! {
+    unreachable!("a model that kills waits quietly")
+}

@@ -5,10 +5,12 @@ mod idling;
 mod inbox;
 mod joining;
 mod killing;
+mod locks;
 mod parking;
 mod readiness;
 mod shutdown;
 mod timers;
+mod waiting;
 
 /// Runs `model` under every interleaving and every value that a load may see.
 fn explore(model: impl Fn() + Send + Sync + 'static) {

@@ -1,0 +1,113 @@
+//! The library's wait queue, with doubles of what it waits with: a model's thread sleeps on its bell, and the model says when
+//! its deadline has passed and when it has been killed.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the models use a part of each file"
+)]
+
+#[path = "../../../src/wait/wait_queue.rs"]
+mod wait_queue;
+
+pub(crate) use park::Me;
+pub(crate) use wait_queue::{
+    Enqueue, Given, Locked, Node, Outcome, Token, Wait, WaitQueue, Waited, wait_any,
+};
+
+/// `wait/park.rs`, and who the model's threads are.
+pub(crate) mod park {
+    use std::cell::RefCell;
+    use std::time::Instant;
+
+    use loom::sync::Arc;
+    use loom::sync::atomic::{AtomicBool, Ordering};
+
+    use crate::bell::Bell;
+    use crate::greenlet::WaitKind;
+
+    /// One of the model's threads, as those see it who wake it, end its time, or kill it.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Me(Arc<Inner>);
+
+    #[derive(Debug)]
+    struct Inner {
+        bell: Bell,
+        late: AtomicBool,
+        killed: AtomicBool,
+    }
+
+    loom::thread_local! {
+        static ME: RefCell<Option<Me>> = RefCell::new(None);
+    }
+
+    impl Me {
+        pub(crate) fn new() -> Me {
+            Me(Arc::new(Inner {
+                bell: Bell::new(),
+                late: AtomicBool::new(false),
+                killed: AtomicBool::new(false),
+            }))
+        }
+
+        /// The calling thread is this one.
+        pub(crate) fn enter(&self) {
+            ME.with(|me| *me.borrow_mut() = Some(self.clone()));
+        }
+
+        pub(crate) fn current() -> Me {
+            ME.with(|me| me.borrow().clone().expect("it has entered"))
+        }
+
+        pub(crate) fn ring(&self) {
+            self.0.bell.ring();
+        }
+
+        /// The timer: its deadline has passed.
+        pub(crate) fn end_time(&self) {
+            self.0.late.store(true, Ordering::Release);
+            self.ring();
+        }
+
+        pub(crate) fn kill(&self) {
+            self.0.killed.store(true, Ordering::Release);
+            self.ring();
+        }
+
+        pub(crate) fn is_killed(&self) -> bool {
+            self.0.killed.load(Ordering::Acquire)
+        }
+    }
+
+    pub(crate) fn has_passed(deadline: Option<Instant>) -> bool {
+        deadline.is_some() && Me::current().0.late.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn park_quietly(_: WaitKind, _: Option<Instant>) {
+        Me::current().0.bell.wait();
+    }
+}
+
+/// `wait/interrupt.rs`.
+pub(crate) mod interrupt {
+    use super::park::Me;
+    use crate::greenlet::Interrupt;
+
+    pub(crate) fn due() -> Option<Interrupt> {
+        Me::current().is_killed().then_some(Interrupt::Kill)
+    }
+}
+
+/// `wait/unparker.rs`.
+pub(crate) mod unparker {
+    use super::park::Me;
+    use crate::greenlet::Unparker;
+
+    pub(crate) fn current_unparker() -> Unparker {
+        Unparker(Me::current())
+    }
+}
+
+/// `wait/yielding.rs`.
+pub(crate) mod yielding {
+    pub(crate) fn yield_now() {}
+}
