@@ -62,6 +62,30 @@ mutate 'join: the end does not see that the handle is gone' $join joining 's/if 
 mutate 'join: the handle does not see the end' $join joining 's/fetch_add\(DETACHED, Ordering::AcqRel\) & COMPLETE != 0/fetch_add(DETACHED, Ordering::AcqRel) & COMPLETE == 8/'
 mutate 'join: a dropped handle does not acquire the output' $join joining 's/fetch_add\(DETACHED, Ordering::AcqRel\)/fetch_add(DETACHED, Ordering::Release)/'
 
+queue=src/wait/wait_queue.rs
+mutate 'wait queue: no fence before the look' $queue waiting 's/(fn enter<R>.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'wait queue: the look comes before the list' $queue waiting 's/locked\.link\(node, at_front\);(.*?)let ready = look\(&mut locked, node\);/$1let ready = look(&mut locked, node); locked.link(node, at_front);/s'
+mutate 'wait queue: a completion does not publish' $queue locks 's/completed, Ordering::Release, Ordering::Relaxed/completed, Ordering::Relaxed, Ordering::Relaxed/'
+mutate 'wait queue: a waiter does not acquire' $queue locks 's/ticket\.load\(Ordering::Acquire\)/ticket.load(Ordering::Relaxed)/'
+mutate 'wait queue: a waiter withdraws from what was completed' $queue waiting 's/if !withdraw\(&ticket\) \{/withdraw(&ticket); if false {/'
+mutate 'wait queue: a completion of one who has withdrawn counts' $queue waiting 's/let completed = node\.complete\(token\);/node.complete(token); let completed = true;/'
+mutate 'wait queue: nobody is woken' $queue waiting 's/self\.to_wake\.extend\(unparker\);/drop(unparker);/'
+
+mutex=src/sync/mutex_core.rs
+mutate 'mutex: an unlock does not publish' $mutex locks 's/LOCKED, 0, Ordering::Release/LOCKED, 0, Ordering::Relaxed/'
+mutate 'mutex: a lock does not acquire' $mutex locks 's/\(0, LOCKED, Ordering::Acquire/(0, LOCKED, Ordering::Relaxed/; s/state \| LOCKED,\n(\s*)Ordering::Acquire/state | LOCKED,\n$1Ordering::Relaxed/'
+mutate 'mutex: a waiter does not say so' $mutex locks 's/state \| WAITING,/state,/'
+mutate 'mutex: the lock is freed and handed over' $mutex locks 's/(complete_if_waits\(Token::Given\) \{\s*)return;/$1break;/'
+
+rwlock=src/sync/rwlock_core.rs
+mutate 'rwlock: a writer that gives up wakes nobody' $rwlock locks 's/\|queue\| self\.grant\(queue\)/|_| ()/'
+mutate 'rwlock: a writer does not look for readers' $rwlock locks 's/Share::Write if word & !WAITING == 0/Share::Write if word & WRITER == 0/'
+mutate 'rwlock: the last to leave wakes nobody' $rwlock locks 's/if left == WAITING \{/if false {/'
+
+semaphore=src/sync/semaphore_core.rs
+mutate 'semaphore: a withdrawn waiter keeps its permits' $semaphore locks 's/\*\*permits \+= wanted;/let _ = wanted;/'
+mutate 'semaphore: one who gives up wakes nobody' $semaphore locks 's/self\.0\.wait\(wait, look, give\)/self.0.wait(wait, look, |_| ())/'
+
 inbox=src/scheduler/inbox.rs
 mutate 'inbox: a push does not publish' $inbox inbox 's/Ordering::Release,/Ordering::Relaxed,/'
 mutate 'inbox: the taking does not acquire' $inbox inbox 's/Ordering::Acquire\)/Ordering::Relaxed)/'
