@@ -85,11 +85,11 @@ pub(crate) fn help() -> String {
         Plan::FULL.sample.as_millis(),
     );
     for scenario in scenario::ALL {
-        writeln!(text, "  {:<15}{}", scenario.name, scenario.what).expect("a String takes all");
+        writeln!(text, "  {:<19}{}", scenario.name, scenario.what).expect("a String takes all");
     }
     text.push_str("\npeers:\n");
     for peer in peer::ALL {
-        writeln!(text, "  {:<15}{}", peer.name, peer.what).expect("a String takes all");
+        writeln!(text, "  {:<19}{}", peer.name, peer.what).expect("a String takes all");
     }
     text
 }

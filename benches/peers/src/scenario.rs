@@ -48,6 +48,26 @@ pub(crate) enum Body {
     FanOut,
     /// An iteration is a ten-way tree of tasks with `leaves` leaves; each task sums what its children return.
     Skynet { leaves: u64 },
+    /// `tasks` tasks count up in a loop, side by side, behind one lock; an iteration is one round of them. The time is that
+    /// from spawning them to having joined them.
+    Count { tasks: u64 },
+    /// An iteration is a number that goes to another task over an unbounded channel, and comes back over a second one.
+    Echo { apart: Apart },
+    /// An iteration is [`SENDERS`] tasks that send [`SHARE`] messages each over one channel, of that capacity if any, to the
+    /// task that spawned them.
+    Messages { capacity: Option<usize> },
+    /// An iteration is as many messages, over [`WIDTH`] channels with a sender each, to a task that waits for all of them
+    /// at once.
+    Select,
+}
+
+/// Where the two tasks of [`Body::Echo`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Apart {
+    /// Wherever the runtime puts them.
+    No,
+    /// On two runtimes that know nothing of each other, with a worker each: no scheduler can bring them together.
+    Yes,
 }
 
 /// Tasks in one iteration of [`Body::SpawnMany`].
@@ -58,6 +78,18 @@ pub(crate) const FAN_OUT: u64 = 2_000;
 const TASK_TIME: Duration = Duration::from_micros(100);
 /// Children of each inner node of the tree of [`Body::Skynet`], whose leaves are a power of it.
 pub(crate) const BRANCHES: u64 = 10;
+
+/// Tasks that send in an iteration of [`Body::Messages`].
+pub(crate) const SENDERS: u64 = 4;
+/// Messages that each of them sends: enough that spawning it does not matter, few enough for the memory when it need not
+/// wait for the receiver.
+pub(crate) const SHARE: u64 = 25_000;
+/// Channels of [`Body::Select`].
+pub(crate) const WIDTH: usize = 8;
+/// What each of those channels holds.
+pub(crate) const WIDTH_CAPACITY: usize = 128;
+/// Messages of each of those channels in an iteration.
+pub(crate) const WIDTH_SHARE: u64 = SENDERS * SHARE / WIDTH as u64;
 
 /// Every scenario, in the order in which they run.
 pub(crate) static ALL: &[Scenario] = &[
@@ -139,15 +171,85 @@ pub(crate) static ALL: &[Scenario] = &[
         workers: &[2],
         aim: None,
     },
+    Scenario {
+        name: "mutex",
+        what: "one task locks, adds one, unlocks: a lock",
+        body: Body::Count { tasks: 1 },
+        workers: &[2],
+        aim: None,
+    },
+    Scenario {
+        name: "mutex-8",
+        what: "8 tasks lock, add one, unlock: wall time a lock",
+        body: Body::Count { tasks: 8 },
+        workers: &[2, 1],
+        aim: None,
+    },
+    Scenario {
+        name: "echo",
+        what: "two tasks and two channels: a number and its echo",
+        body: Body::Echo { apart: Apart::No },
+        workers: &[2, 1],
+        aim: Some(Aim {
+            share: 0.5,
+            of: Rival::Peer("may"),
+        }),
+    },
+    Scenario {
+        name: "echo-apart",
+        what: "two tasks on two runtimes of one worker: a number and its echo",
+        body: Body::Echo { apart: Apart::Yes },
+        workers: &[1],
+        aim: None,
+    },
+    Scenario {
+        name: "messages-1024",
+        what: "4 tasks to one over a channel of 1,024: a message",
+        body: Body::Messages {
+            capacity: Some(1024),
+        },
+        workers: &[2, 1],
+        aim: Some(Aim {
+            share: 1.0,
+            of: Rival::Peer("crossbeam"),
+        }),
+    },
+    Scenario {
+        name: "messages",
+        what: "4 tasks to one over an unbounded channel: a message",
+        body: Body::Messages { capacity: None },
+        workers: &[2, 1],
+        aim: Some(Aim {
+            share: 1.0,
+            of: Rival::Peer("crossbeam"),
+        }),
+    },
+    Scenario {
+        name: "select-8",
+        what: "8 tasks to one that selects over 8 channels: a message",
+        body: Body::Select,
+        workers: &[2, 1],
+        aim: None,
+    },
 ];
 
 impl Body {
+    /// Whether it is about locks or channels, not about the tasks themselves.
+    pub(crate) fn shares(self) -> bool {
+        matches!(
+            self,
+            Body::Count { .. } | Body::Echo { .. } | Body::Messages { .. } | Body::Select
+        )
+    }
+
     /// The operations in one iteration.
     pub(crate) fn operations(self) -> u64 {
         match self {
-            Body::SpawnJoin | Body::PingPong => 1,
+            Body::SpawnJoin | Body::PingPong | Body::Echo { .. } => 1,
             Body::SpawnMany => BATCH,
-            Body::Yield { tasks } => tasks,
+            Body::Yield { tasks } | Body::Count { tasks } => tasks,
+            Body::Messages { .. } => SENDERS * SHARE,
+            Body::Select => WIDTH as u64 * WIDTH_SHARE,
             Body::FanOut => FAN_OUT,
             // 10 + 100 + … + leaves: every node but the root.
             Body::Skynet { leaves } => (leaves - 1) / (BRANCHES - 1) * BRANCHES,

@@ -1,6 +1,7 @@
 //! The runtimes that are compared, one file each. A file says how its runtime is set up and what its names are; what
 //! it is made to do stands in `stackful` and `stackless`.
 
+mod crossbeam;
 mod greenhub;
 mod may;
 mod smol;
@@ -15,6 +16,8 @@ use crate::scenario::{Body, Sample};
 pub(crate) const SETTLED: &str = "greenhub";
 /// The same with greenlets that may be stolen whenever they are ready.
 pub(crate) const MIGRATING: &str = "migrating";
+/// Its channels and lock on OS threads.
+const OWN_ON_THREADS: &str = "own-threads";
 
 /// One row of the table of peers.
 #[derive(Debug)]
@@ -68,14 +71,26 @@ pub(crate) static ALL: &[Peer] = &[
     Peer {
         name: "threads",
         what: "std threads; how many run at once is the system's affair",
-        start: threads::start,
+        start: threads::start::<threads::Std>,
         declines: threads::declines,
+    },
+    Peer {
+        name: "crossbeam",
+        what: "std threads with crossbeam-channel's channels and parking_lot's lock",
+        start: threads::start::<crossbeam::Crossbeam>,
+        declines: threads::declines_but_sharing,
+    },
+    Peer {
+        name: OWN_ON_THREADS,
+        what: "std threads with greenhub's channels and lock",
+        start: threads::start::<greenhub::Own>,
+        declines: threads::declines_but_sharing,
     },
 ];
 
-/// Whether it is greenhub itself, with either kind of greenlet.
+/// Whether it is greenhub itself, with either kind of greenlet or on OS threads.
 pub(crate) fn is_own(peer: &Peer) -> bool {
-    [SETTLED, MIGRATING].contains(&peer.name)
+    [SETTLED, MIGRATING, OWN_ON_THREADS].contains(&peer.name)
 }
 
 fn nothing(_: Body, _: usize) -> Option<&'static str> {

@@ -1,8 +1,13 @@
-//! The scenarios for runtimes whose tasks are suspended by switching stacks: greenhub, may, and the system's threads.
+//! The scenarios for runtimes whose tasks are suspended by switching stacks: greenhub, may, and the system's threads. Those
+//! about locks and channels are in [`sharing`].
+
+pub(crate) mod sharing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use sharing::Tools;
 
 use crate::scenario::{BATCH, BRANCHES, Body, FAN_OUT, Sample, compute};
 
@@ -13,8 +18,15 @@ pub(crate) trait Stackful: 'static {
     type Handle<T: Send + 'static>: Send + 'static;
     /// What can be unparked.
     type Task: Send + 'static;
+    /// The lock and the channels that go with it.
+    type Tools: Tools;
 
     fn spawn<F, T>(f: F) -> Self::Handle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static;
+    /// Spawns on another runtime, of one worker.
+    fn spawn_apart<F, T>(f: F) -> Self::Handle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static;
@@ -44,6 +56,10 @@ pub(crate) fn take<R: Stackful>(sample: Sample) -> Duration {
         Body::Skynet { leaves } => timed(iterations, || {
             assert_eq!(skynet::<R>(0, leaves), leaves * (leaves - 1) / 2);
         }),
+        Body::Count { tasks } => sharing::count::<R>(tasks, iterations),
+        Body::Echo { apart } => sharing::echo::<R>(apart, iterations),
+        Body::Messages { capacity } => timed(iterations, || sharing::messages::<R>(capacity)),
+        Body::Select => timed(iterations, sharing::select::<R>),
     }
 }
 

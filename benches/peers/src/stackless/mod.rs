@@ -1,9 +1,14 @@
-//! The scenarios for runtimes whose tasks are futures: tokio, and smol's executor.
+//! The scenarios for runtimes whose tasks are futures: tokio, and smol's executor. Those about locks and channels are in
+//! [`sharing`].
+
+pub(crate) mod sharing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use sharing::Tools;
 
 use crate::scenario::{BATCH, BRANCHES, Body, FAN_OUT, Sample, compute};
 
@@ -11,8 +16,15 @@ use crate::scenario::{BATCH, BRANCHES, Body, FAN_OUT, Sample, compute};
 pub(crate) trait Stackless: 'static {
     /// What is to be joined; `T` is its output.
     type Handle<T: Send + 'static>: Send + 'static;
+    /// The lock and the channels that go with it.
+    type Tools: Tools;
 
     fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+    /// Spawns on another runtime, of one worker.
+    fn spawn_apart<F>(future: F) -> Self::Handle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static;
@@ -42,6 +54,10 @@ pub(crate) async fn take<R: Stackless>(sample: Sample) -> Duration {
             })
             .await
         }
+        Body::Count { tasks } => sharing::count::<R>(tasks, iterations).await,
+        Body::Echo { apart } => sharing::echo::<R>(apart, iterations).await,
+        Body::Messages { capacity } => timed(iterations, || sharing::messages::<R>(capacity)).await,
+        Body::Select => timed(iterations, sharing::select::<R>).await,
     }
 }
 
