@@ -119,6 +119,30 @@ mutate 'shutdown: no fence before the last look' $closing shutdown 's/(fn is_rai
 mutate 'shutdown: a spawner does not look again' $closing shutdown 's/(fn is_raised_after_push.*?)self\.is_raised\(\)/$1false/s'
 mutate 'shutdown: the hub does not look again' loom-tests/src/models/shutdown.rs shutdown 's/return self\.clear\(\);/return;/'
 
+ring=src/channel/ring.rs
+mutate 'ring: a message is not published' $ring channels 's/slot\.stamp\.store\(place\.0\.wrapping_add\(1\), Ordering::Release\)/slot.stamp.store(place.0.wrapping_add(1), Ordering::Relaxed)/'
+mutate 'ring: a message is not acquired' $ring channels 's/let stamp = slot\.stamp\.load\(Ordering::Acquire\)/let stamp = slot.stamp.load(Ordering::Relaxed)/'
+mutate 'ring: a freed place is not published' $ring channels 's/\.store\(head\.wrapping_add\(self\.slots\.len\(\)\), Ordering::Release\)/.store(head.wrapping_add(self.slots.len()), Ordering::Relaxed)/'
+mutate 'ring: a freed place is not acquired' $ring channels 's/let stamp = self\.slot\(tail\)\.stamp\.load\(Ordering::Acquire\)/let stamp = self.slot(tail).stamp.load(Ordering::Relaxed)/'
+
+channel=src/channel/buffered.rs
+mutate 'channel: no fence after a send' $channel channels 's/(fn after_send.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'channel: no fence after a receive' $channel channels 's/(fn after_recv.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'channel: a receiver on the list does not look again' $channel channels 's/\(self\.store\.has_message\(\) \|\| self\.is_closed\(\)\)\.then_some\(\(\)\)/None::<()>/'
+mutate 'channel: a sender on the list does not look again' $channel channels 's/\(self\.store\.has_room\(\) \|\| self\.is_closed\(\)\)\.then_some\(\(\)\)/None::<()>/'
+mutate 'channel: who receives passes nothing on' $channel channels 's/(fn after_recv.*?)if self\.receivers\.has_waiters\(\) && self\.store\.has_message\(\)/$1if false/s'
+mutate 'channel: a place that is given up is not offered' $channel channels 's/self\.after_recv\(\);\n                    if let Some\(message\) = taken \{/if let Some(message) = taken {\n self.after_recv();/'
+mutate 'channel: what is sent too late stays' $channel channels 's/if self\.closed\.load\(Ordering::Relaxed\) \{/if false {/'
+mutate 'channel: the last receiver wakes no sender' $channel channels 's/self\.senders\.lock\(\)\.complete_all\(Token::Closed\);//'
+
+rendezvous=src/channel/rendezvous.rs
+mutate 'rendezvous: who is on the list does not look again' $rendezvous channels 's/channel\.is_closed\(\) \|\| theirs\.has_others\(node, is_no_observer\)/channel.is_closed()/'
+mutate 'rendezvous: who leaves wakes nobody' $rendezvous channels 's/self\.receivers\.lock\(\)\.complete_all\(Token::Closed\);//'
+mutate 'rendezvous: a message for one who withdrew stays there' $rendezvous channels 's/\|tag, \(\)\| content\.set\(Some\(unsafe \{ Packet::exchange\(tag, Content::Empty\) \}\)\)/|_, ()| ()/'
+
+condvar=src/sync/condvar.rs
+mutate 'condvar: it unlocks before it is on the list' $condvar conditions 's/unsafe \{ raw\.unlock\(\) \};\n            None/None/; s/let waited = self\.waiters/unsafe { raw.unlock() };\n        let waited = self.waiters/'
+
 readiness=src/driver/readiness.rs
 mutate 'readiness: an attempt erases a later event' $readiness readiness 's/same_tick && word & unless == 0/word & unless == 0/'
 mutate 'readiness: an event does not publish its cause' $readiness readiness 's/fetch_update\(Ordering::AcqRel, /fetch_update(Ordering::Acquire, /'

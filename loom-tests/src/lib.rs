@@ -13,6 +13,7 @@ mod models;
 )]
 mod primitive;
 
+mod channel;
 mod driver;
 mod greenlet;
 mod scheduler;

@@ -18,12 +18,13 @@
 use std::time::Instant;
 
 use crossbeam_queue::SegQueue;
-use crossbeam_utils::{Backoff, CachePadded};
+use crossbeam_utils::CachePadded;
 
+use super::patience::Patience;
 use super::ring::{Place, Ring};
 use crate::greenlet::WaitKind;
 use crate::primitive::atomic::{AtomicBool, Ordering, fence};
-use crate::wait::{self, Locked, Node, Token, Wait, WaitQueue, Waited};
+use crate::wait::{Locked, Node, Token, Wait, WaitQueue, Waited};
 
 /// What holds the messages.
 pub(super) trait Store<T> {
@@ -413,51 +414,6 @@ impl<Q> Buffered<Q> {
     pub(super) fn unlink_receiver(&self, node: &Node) {
         self.receivers.unlink(node);
     }
-}
-
-/// What is left to try before a wait, which costs more than a second look.
-struct Patience {
-    yields: u32,
-}
-
-impl Patience {
-    fn new() -> Patience {
-        Patience { yields: YIELDS }
-    }
-
-    /// Gives others a chance to change what stands in the way: `true` if they may have.
-    ///
-    /// A greenlet lets its hub run the others once: two that exchange messages on one hub then never park. An OS thread spins
-    /// for a little while.
-    #[inline(always)]
-    fn pause(&mut self, is_ready: impl Fn() -> bool) -> bool {
-        if self.yields == 0 {
-            return false;
-        }
-        self.yields -= 1;
-        if wait::in_greenlet() {
-            wait::yield_now();
-            true
-        } else {
-            self.yields = 0;
-            spin(is_ready)
-        }
-    }
-}
-
-/// How often a greenlet yields before it waits.
-const YIELDS: u32 = 1;
-
-#[inline(never)]
-fn spin(is_ready: impl Fn() -> bool) -> bool {
-    let backoff = Backoff::new();
-    while !backoff.is_completed() {
-        backoff.snooze();
-        if is_ready() {
-            return true;
-        }
-    }
-    false
 }
 
 #[cold]

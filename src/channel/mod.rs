@@ -29,6 +29,7 @@ mod erased;
 mod error;
 mod macros;
 mod operation;
+mod patience;
 mod receiver;
 mod rendezvous;
 mod ring;

@@ -2,8 +2,8 @@
 //!
 //! Whoever comes second does the exchange, under the lock of the list in which the first waits: a message is put into a
 //! receiver's [`Packet`], or taken out of a sender's. So a wait that was completed has its message, or has got rid of it. To
-//! look for a counterpart and to wait for one is done under one lock, `pairing`, by both sides: otherwise two that come at the
-//! same time could each miss the other.
+//! get into the list and to look into the other is done under one lock, `pairing`, by both sides: otherwise two that come at
+//! the same time could each find the other, leave the list to meet it, and find nobody, again and again.
 //!
 //! A sender in a `select` has no message yet when it is found. Its receiver then leaves a [`Meeting`] with it, and waits
 //! until the message is brought, or the sender gives up.

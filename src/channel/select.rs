@@ -9,6 +9,7 @@ use super::error::{
     ReadyTimeoutError, RecvError, SelectTimeoutError, SendError, TryReadyError, TrySelectError,
 };
 use super::operation::{Begun, Operation, Parcel};
+use super::patience::Patience;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::greenlet::WaitKind;
@@ -53,20 +54,20 @@ struct Case<'a> {
 
 /// Until when to wait.
 #[derive(Clone, Copy)]
-enum Patience {
-    None,
+enum Limit {
+    Now,
     Until(Instant),
     Endless,
 }
 
-impl Patience {
-    fn of(timeout: Duration) -> Patience {
-        deadline_after(timeout).map_or(Patience::Endless, Patience::Until)
+impl Limit {
+    fn of(timeout: Duration) -> Limit {
+        deadline_after(timeout).map_or(Limit::Endless, Limit::Until)
     }
 
     fn deadline(self) -> Option<Instant> {
         match self {
-            Patience::Until(deadline) => Some(deadline),
+            Limit::Until(deadline) => Some(deadline),
             _ => None,
         }
     }
@@ -132,7 +133,7 @@ impl<'a> Select<'a> {
     ///
     /// If there is none.
     pub fn try_select(&mut self) -> Result<SelectedOperation<'a>, TrySelectError> {
-        self.run(Patience::None).ok_or(TrySelectError)
+        self.run(Limit::Now).ok_or(TrySelectError)
     }
 
     /// Selects an operation, waiting until one can be done. One whose other side is gone can: it is completed with an error.
@@ -143,7 +144,7 @@ impl<'a> Select<'a> {
     #[track_caller]
     pub fn select(&mut self) -> SelectedOperation<'a> {
         self.expect_some();
-        self.run(Patience::Endless)
+        self.run(Limit::Endless)
             .expect("an endless wait ends with an operation")
     }
 
@@ -157,7 +158,7 @@ impl<'a> Select<'a> {
         &mut self,
         timeout: Duration,
     ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
-        self.run(Patience::of(timeout)).ok_or(SelectTimeoutError)
+        self.run(Limit::of(timeout)).ok_or(SelectTimeoutError)
     }
 
     /// As [`Select::select`], but waits no longer than until `deadline`.
@@ -170,8 +171,7 @@ impl<'a> Select<'a> {
         &mut self,
         deadline: Instant,
     ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
-        self.run(Patience::Until(deadline))
-            .ok_or(SelectTimeoutError)
+        self.run(Limit::Until(deadline)).ok_or(SelectTimeoutError)
     }
 
     /// The number of an operation that could be done now. By the time it is, another may have been faster.
@@ -180,7 +180,7 @@ impl<'a> Select<'a> {
     ///
     /// If there is none.
     pub fn try_ready(&mut self) -> Result<usize, TryReadyError> {
-        self.find_ready(Patience::None).ok_or(TryReadyError)
+        self.find_ready(Limit::Now).ok_or(TryReadyError)
     }
 
     /// Waits until an operation can be done, and returns its number. By the time it is, another may have been faster.
@@ -191,7 +191,7 @@ impl<'a> Select<'a> {
     #[track_caller]
     pub fn ready(&mut self) -> usize {
         self.expect_some();
-        self.find_ready(Patience::Endless)
+        self.find_ready(Limit::Endless)
             .expect("an endless wait ends with an operation")
     }
 
@@ -202,8 +202,7 @@ impl<'a> Select<'a> {
     /// If the time is up.
     #[track_caller]
     pub fn ready_timeout(&mut self, timeout: Duration) -> Result<usize, ReadyTimeoutError> {
-        self.find_ready(Patience::of(timeout))
-            .ok_or(ReadyTimeoutError)
+        self.find_ready(Limit::of(timeout)).ok_or(ReadyTimeoutError)
     }
 
     /// As [`Select::ready`], but waits no longer than until `deadline`.
@@ -213,7 +212,7 @@ impl<'a> Select<'a> {
     /// If the time is up.
     #[track_caller]
     pub fn ready_deadline(&mut self, deadline: Instant) -> Result<usize, ReadyTimeoutError> {
-        self.find_ready(Patience::Until(deadline))
+        self.find_ready(Limit::Until(deadline))
             .ok_or(ReadyTimeoutError)
     }
 
@@ -237,7 +236,8 @@ impl<'a> Select<'a> {
     }
 
     #[track_caller]
-    fn run(&mut self, patience: Patience) -> Option<SelectedOperation<'a>> {
+    fn run(&mut self, limit: Limit) -> Option<SelectedOperation<'a>> {
+        let mut patience = Patience::new();
         loop {
             if let Some(selected) = self
                 .in_order()
@@ -245,12 +245,15 @@ impl<'a> Select<'a> {
             {
                 return Some(selected);
             }
-            if matches!(patience, Patience::None) {
+            if matches!(limit, Limit::Now) {
                 return None;
+            }
+            if patience.pause(|| self.cases.iter().any(|case| case.operation.is_ready())) {
+                continue;
             }
             let parcels = self.cases.iter().map(|case| case.operation.parcel());
             let mut parcels: SmallVec<[Parcel; FEW]> = parcels.collect();
-            let told = self.wait(parcels.iter().map(|parcel| parcel.tag), patience);
+            let told = self.wait(parcels.iter().map(|parcel| parcel.tag), limit);
             if let Told::Case(at, token) = told {
                 // What it was told of comes first: see `buffered.rs`.
                 let case = self.cases[at];
@@ -271,15 +274,15 @@ impl<'a> Select<'a> {
     }
 
     #[track_caller]
-    fn find_ready(&mut self, patience: Patience) -> Option<usize> {
+    fn find_ready(&mut self, limit: Limit) -> Option<usize> {
         loop {
             if let Some(case) = self.in_order().find(|case| case.operation.is_ready()) {
                 return Some(case.index);
             }
-            if matches!(patience, Patience::None) {
+            if matches!(limit, Limit::Now) {
                 return None;
             }
-            match self.wait(self.cases.iter().map(|_| Parcel::NONE.tag), patience) {
+            match self.wait(self.cases.iter().map(|_| Parcel::NONE.tag), limit) {
                 Told::Case(at, token) => {
                     let case = self.cases[at];
                     if token.is_some() {
@@ -296,7 +299,7 @@ impl<'a> Select<'a> {
 
     /// Waits with these tags until an operation is ready, or the time is up.
     #[track_caller]
-    fn wait(&self, tags: impl Iterator<Item = usize>, patience: Patience) -> Told {
+    fn wait(&self, tags: impl Iterator<Item = usize>, limit: Limit) -> Told {
         let queues = self.cases.iter().map(|case| {
             let queue: &dyn Enqueue = case.operation;
             queue
@@ -307,11 +310,11 @@ impl<'a> Select<'a> {
             .iter()
             .filter_map(|case| case.operation.ready_at())
             .min();
-        let deadline = [patience.deadline(), clock].into_iter().flatten().min();
+        let deadline = [limit.deadline(), clock].into_iter().flatten().min();
         match wait_any(&waits, WaitKind::Select, deadline) {
             Outcome::Ready(at) => Told::Case(at, None),
             Outcome::Completed(at, token) => Told::Case(at, Some(token)),
-            Outcome::TimedOut if patience.deadline().is_some_and(|at| has_passed(Some(at))) => {
+            Outcome::TimedOut if limit.deadline().is_some_and(|at| has_passed(Some(at))) => {
                 Told::TimeIsUp
             }
             Outcome::TimedOut => Told::Clock,

@@ -6,6 +6,7 @@ use lock_api::RawMutex as _;
 
 use super::mutex::{MutexGuard, RawMutex};
 use crate::greenlet::WaitKind;
+use crate::primitive::const_fn;
 use crate::wait::{
     Locked, Node, Shield, Token, Wait, WaitQueue, Waited, deadline_after, deliver_due,
 };
@@ -48,11 +49,13 @@ impl WaitTimeoutResult {
 }
 
 impl Condvar {
-    /// Nobody waits.
-    #[must_use]
-    pub const fn new() -> Condvar {
-        Condvar {
-            waiters: WaitQueue::new(()),
+    const_fn! {
+        /// Nobody waits.
+        #[must_use]
+        pub fn new() -> Condvar {
+            Condvar {
+                waiters: WaitQueue::new(()),
+            }
         }
     }
 

@@ -27,8 +27,12 @@ pub(crate) enum Interrupt {
 /// A double: what is waited for does not matter here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WaitKind {
+    Condvar,
     Lock,
+    Receive,
+    Select,
     Semaphore,
+    Send,
 }
 
 /// A double: models of kills wait quietly, and see how the wait ended.

@@ -191,3 +191,24 @@ fn a_semaphores_permits_are_neither_lost_nor_doubled() {
         assert_eq!(permits.available(), 1);
     });
 }
+
+/// The permit is given at the moment at which its time ends.
+#[test]
+fn a_permit_that_is_given_too_late_comes_back() {
+    explore_within(3, || {
+        let permits = Arc::new(Permits::new(0));
+        let me = Me::new();
+        let (other, timed) = (Arc::clone(&permits), me.clone());
+        let waiter = thread::spawn(move || {
+            timed.enter();
+            if other.acquire(1, Some(Instant::now())) {
+                other.release(1);
+            }
+        });
+        let timer = thread::spawn(move || me.end_time());
+        permits.release(1);
+        waiter.join().unwrap();
+        timer.join().unwrap();
+        assert_eq!(permits.available(), 1);
+    });
+}

@@ -1,6 +1,8 @@
 //! The models, a file a protocol. `mutate.sh` beside this crate shows what each catches.
 
 mod blocking;
+mod channels;
+mod conditions;
 mod idling;
 mod inbox;
 mod joining;

@@ -9,7 +9,8 @@
 #[path = "../../../src/wait/wait_queue.rs"]
 mod wait_queue;
 
-pub(crate) use park::Me;
+pub(crate) use interrupt::{Shield, deliver_due};
+pub(crate) use park::{Me, deadline_after};
 pub(crate) use wait_queue::{
     Enqueue, Given, Locked, Node, Outcome, Token, Wait, WaitQueue, Waited, wait_any,
 };
@@ -17,7 +18,7 @@ pub(crate) use wait_queue::{
 /// `wait/park.rs`, and who the model's threads are.
 pub(crate) mod park {
     use std::cell::RefCell;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,8 @@ pub(crate) mod park {
         bell: Bell,
         late: AtomicBool,
         killed: AtomicBool,
+        /// Its own affair.
+        shielded: std::sync::atomic::AtomicBool,
     }
 
     loom::thread_local! {
@@ -46,6 +49,7 @@ pub(crate) mod park {
                 bell: Bell::new(),
                 late: AtomicBool::new(false),
                 killed: AtomicBool::new(false),
+                shielded: std::sync::atomic::AtomicBool::new(false),
             }))
         }
 
@@ -73,13 +77,22 @@ pub(crate) mod park {
             self.ring();
         }
 
-        pub(crate) fn is_killed(&self) -> bool {
-            self.0.killed.load(Ordering::Acquire)
+        pub(crate) fn may_be_stopped(&self) -> bool {
+            self.0.killed.load(Ordering::Acquire) && !self.0.shielded.load(Ordering::Relaxed)
+        }
+
+        pub(crate) fn shield(&self, raised: bool) {
+            self.0.shielded.store(raised, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn has_passed(deadline: Option<Instant>) -> bool {
         deadline.is_some() && Me::current().0.late.load(Ordering::Acquire)
+    }
+
+    /// The model says when it has passed.
+    pub(crate) fn deadline_after(_: Duration) -> Option<Instant> {
+        Some(Instant::now())
     }
 
     pub(crate) fn park_quietly(_: WaitKind, _: Option<Instant>) {
@@ -93,7 +106,26 @@ pub(crate) mod interrupt {
     use crate::greenlet::Interrupt;
 
     pub(crate) fn due() -> Option<Interrupt> {
-        Me::current().is_killed().then_some(Interrupt::Kill)
+        Me::current().may_be_stopped().then_some(Interrupt::Kill)
+    }
+
+    /// The models see how a wait ended, and unwind by themselves if at all.
+    pub(crate) fn deliver_due() {}
+
+    /// `wait/shield.rs`.
+    pub(crate) struct Shield;
+
+    impl Shield {
+        pub(crate) fn raise() -> Shield {
+            Me::current().shield(true);
+            Shield
+        }
+    }
+
+    impl Drop for Shield {
+        fn drop(&mut self) {
+            Me::current().shield(false);
+        }
     }
 }
 
@@ -110,4 +142,11 @@ pub(crate) mod unparker {
 /// `wait/yielding.rs`.
 pub(crate) mod yielding {
     pub(crate) fn yield_now() {}
+}
+
+pub(crate) use yielding::yield_now;
+
+/// A model's thread is no greenlet, and has no more patience than one.
+pub(crate) fn in_greenlet() -> bool {
+    false
 }

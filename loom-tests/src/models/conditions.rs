@@ -1,0 +1,69 @@
+//! `sync/condvar.rs`.
+
+use std::time::Instant;
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::explore_within;
+use crate::sync::condvar::Condvar;
+use crate::sync::mutex::Mutex;
+use crate::wait::Me;
+
+type Flag = (Mutex<bool>, Condvar);
+
+fn flag() -> Arc<Flag> {
+    Arc::new((Mutex::new(false), Condvar::new()))
+}
+
+fn raise(flag: &Flag) {
+    *flag.0.lock() = true;
+    flag.1.notify_one();
+}
+
+#[test]
+fn a_notification_between_the_look_and_the_wait_is_not_lost() {
+    explore_within(3, || {
+        let flag = flag();
+        let other = Arc::clone(&flag);
+        let waiter = thread::spawn(move || {
+            Me::new().enter();
+            let mut raised = other.0.lock();
+            other.1.wait_while(&mut raised, |raised| !*raised);
+            assert!(*raised);
+        });
+        Me::new().enter();
+        raise(&flag);
+        waiter.join().unwrap();
+    });
+}
+
+/// One notification, two who wait, and the time of one of them ends: unless it took the notification, the other did.
+#[test]
+fn a_notification_does_not_go_to_one_whose_time_is_up() {
+    explore_within(2, || {
+        let flag = flag();
+        let timed = Me::new();
+        let (other, me) = (Arc::clone(&flag), timed.clone());
+        let first = thread::spawn(move || {
+            me.enter();
+            let mut raised = other.0.lock();
+            let waited = other.1.wait_until(&mut raised, Instant::now());
+            !waited.timed_out()
+        });
+        let other = Arc::clone(&flag);
+        let second = thread::spawn(move || {
+            Me::new().enter();
+            let mut raised = other.0.lock();
+            other.1.wait_while(&mut raised, |raised| !*raised);
+        });
+        timed.end_time();
+        Me::new().enter();
+        raise(&flag);
+        // It has it: then it is the one to pass it on.
+        if first.join().unwrap() {
+            flag.1.notify_one();
+        }
+        second.join().unwrap();
+    });
+}
