@@ -266,3 +266,22 @@ fn threads_use_groups_and_pools() {
     assert_eq!(total, 55);
     assert!(panic_of(|| drop(Pool::new(0))).contains("one greenlet"));
 }
+
+/// What dumps and errors name is the caller's line, not one in the library.
+#[test]
+fn greenlets_of_groups_and_pools_are_spawned_at_the_callers_line() {
+    fn file() -> &'static str {
+        greenhub::current().spawned_at().file()
+    }
+    everywhere(|_| {
+        let pool = Pool::new(2);
+        let group = Group::new();
+        group.spawn(file);
+        let mut files = group.join().unwrap();
+        files.push(pool.spawn(file).join().unwrap());
+        files.extend(pool.map([()], |()| file()).into_iter().map(Result::unwrap));
+        files.extend(pool.imap([()], |()| file()).map(Result::unwrap));
+        files.extend(pool.imap_unordered([()], |()| file()).map(Result::unwrap));
+        assert_eq!(files, [file!(); 5]);
+    });
+}

@@ -1,6 +1,7 @@
 //! A bound on how many greenlets there are.
 
 use std::fmt;
+use std::panic::Location;
 
 use super::spawning::spawn;
 use crate::greenlet::{Greenlet, JoinError};
@@ -55,7 +56,7 @@ impl Pool {
         T: Send + 'static,
     {
         let slot = self.slot();
-        self.spawn_in(slot, f, ())
+        self.spawn_in(slot, Location::caller(), f, ())
     }
 
     /// Spawns a greenlet if there is room for it.
@@ -75,7 +76,7 @@ impl Pool {
     {
         match self.try_slot() {
             None => Err(f),
-            Some(slot) => Ok(self.spawn_in(slot, f, ())),
+            Some(slot) => Ok(self.spawn_in(slot, Location::caller(), f, ())),
         }
     }
 
@@ -90,11 +91,11 @@ impl Pool {
         Arc::clone(&self.slots).try_acquire_owned()
     }
 
-    /// Spawns a greenlet. When it has ended, or is not to run, its slot becomes free, and after that `last` is dropped.
-    #[track_caller]
+    /// Spawns a greenlet, as from that place. When it has ended, or is not to run, its slot becomes free, and after that `last` is dropped.
     pub(super) fn spawn_in<F, T>(
         &self,
         slot: OwnedSemaphorePermit,
+        place: &'static Location<'static>,
         f: F,
         last: impl Send + 'static,
     ) -> JoinHandle<T>
@@ -103,7 +104,7 @@ impl Pool {
         T: Send + 'static,
     {
         let task = Task { f, slot, last };
-        let handle = spawn(move || task.run());
+        let handle = spawn(place, move || task.run());
         let mut greenlets = self.greenlets.lock();
         if greenlets.len() >= 2 * self.size {
             greenlets.retain(|greenlet| !greenlet.has_ended());
@@ -163,14 +164,12 @@ impl Pool {
         F: Fn(I::Item) -> T + Send + Sync + 'static,
         T: Send + 'static,
     {
-        let f = Arc::new(f);
-        let handles: Vec<_> = items
-            .into_iter()
-            .map(|item| {
-                let f = Arc::clone(&f);
-                self.spawn(move || f(item))
-            })
-            .collect();
+        let (f, place) = (Arc::new(f), Location::caller());
+        let mut handles = Vec::new();
+        for item in items {
+            let f = Arc::clone(&f);
+            handles.push(self.spawn_in(self.slot(), place, move || f(item), ()));
+        }
         handles.into_iter().map(JoinHandle::join).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Greenlets that belong together.
 
 use std::fmt;
+use std::panic::Location;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::spawning::spawn;
@@ -81,7 +82,7 @@ impl<T: Send + 'static> Group<T> {
             succeeded: false,
             state: Arc::clone(&self.state),
         };
-        let handle = spawn(move || {
+        let handle = spawn(Location::caller(), move || {
             let value = f();
             member.succeeded = true;
             drop(member);

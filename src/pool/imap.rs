@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::Location;
 
 use super::bounded::Pool;
 use crate::channel::{Receiver, Sender, unbounded};
@@ -25,6 +26,7 @@ impl Pool {
     /// let lengths: Vec<usize> = pool.imap(words, str::len).map(Result::unwrap).collect();
     /// assert_eq!(lengths, [1, 4, 2, 5]);
     /// ```
+    #[track_caller]
     pub fn imap<I, F, T>(&self, items: I, f: F) -> Imap<'_, I::IntoIter, F, T>
     where
         I: IntoIterator,
@@ -36,6 +38,7 @@ impl Pool {
     }
 
     /// As [`Pool::imap`], but yields the results in the order in which they come.
+    #[track_caller]
     pub fn imap_unordered<I, F, T>(&self, items: I, f: F) -> ImapUnordered<'_, I::IntoIter, F, T>
     where
         I: IntoIterator,
@@ -58,6 +61,8 @@ pub struct ImapUnordered<'a, I, F, T>(Ahead<'a, I, F, T>);
 /// The greenlets ahead of the consumer.
 struct Ahead<'a, I, F, T> {
     pool: &'a Pool,
+    /// Where the mapping was asked for.
+    place: &'static Location<'static>,
     /// `None`: it has come to its end.
     items: Option<I>,
     f: Arc<F>,
@@ -94,9 +99,11 @@ where
     F: Fn(I::Item) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
+    #[track_caller]
     fn new(pool: &'a Pool, items: I, f: F) -> Ahead<'a, I, F, T> {
         Ahead {
             pool,
+            place: Location::caller(),
             items: Some(items),
             f: Arc::new(f),
             under_way: VecDeque::new(),
@@ -127,7 +134,9 @@ where
                 ended: self.ended.0.clone(),
             };
             let f = Arc::clone(&self.f);
-            let handle = self.pool.spawn_in(slot, move || f(item), announce);
+            let handle = self
+                .pool
+                .spawn_in(slot, self.place, move || f(item), announce);
             self.under_way.push_back(UnderWay {
                 number: self.next_number,
                 has_ended: false,

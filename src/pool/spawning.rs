@@ -6,14 +6,12 @@ use crate::runtime::current_or_global;
 use crate::scheduler::{self, Options};
 use crate::wait::JoinHandle;
 
-/// As [`spawn`](crate::spawn).
-#[track_caller]
-pub(super) fn spawn<F, T>(f: F) -> JoinHandle<T>
+/// As [`spawn`](crate::spawn), from there.
+pub(super) fn spawn<F, T>(place: &'static Location<'static>, f: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let place = Location::caller();
     // SAFETY: the bounds above; it does not migrate.
     let spawned =
         current_or_global(|shared| unsafe { scheduler::spawn(shared, Options::PLAIN, place, f) });
