@@ -96,8 +96,9 @@ macro_rules! programs {
                 let ticker = tick(Duration::from_millis(5));
                 let end = after(Duration::from_millis(50));
                 let mut ticks = 0;
+                // However late this thread is: the tick goes first.
                 let ended = loop {
-                    select! {
+                    select_biased! {
                         recv(ticker) -> at => {
                             assert!(at.unwrap() >= began);
                             ticks += 1;
