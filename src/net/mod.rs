@@ -1,4 +1,4 @@
-//! TCP as in [`std::net`], but a greenlet that waits lets others run.
+//! TCP as in [`std::net`], but a greenlet that waits lets others run; and [`Source`] for whatever else can be polled.
 //!
 //! The types have std's names, methods, traits and errors, and std's documentation is theirs. What differs:
 //!
@@ -31,7 +31,9 @@
 //! # }
 //! ```
 
+mod blocking;
 mod modes;
+mod pollable;
 mod source;
 mod sys;
 mod tcp;
@@ -41,4 +43,5 @@ pub use std::net::{
     ToSocketAddrs,
 };
 
+pub use source::Source;
 pub use tcp::{Incoming, TcpListener, TcpStream};

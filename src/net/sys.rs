@@ -127,33 +127,63 @@ pub(super) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Resu
     SockRef::from(&fd).set_nonblocking(nonblocking)
 }
 
+/// Whether the descriptor is in non-blocking mode.
+pub(super) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: no pointer is passed.
+    match unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) } {
+        -1 => Err(io::Error::last_os_error()),
+        flags => Ok(flags & libc::O_NONBLOCK != 0),
+    }
+}
+
+/// Whether this is the kind of file that systems tell the readiness of.
+pub(super) fn may_be_polled(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: all-zero is a valid `stat`.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: it outlives the call.
+    if unsafe { libc::fstat(fd.as_raw_fd(), &mut stat) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    let kind = stat.st_mode & libc::S_IFMT;
+    Ok(![libc::S_IFREG, libc::S_IFDIR, libc::S_IFBLK].contains(&kind))
+}
+
+/// Whether the descriptor is ready now, or broken.
+pub(super) fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    poll(fd, direction, 0)
+}
+
 /// Blocks the OS thread until the socket is ready (or broken), or the deadline has come, which it tells by `false`.
 pub(super) fn block(
     fd: BorrowedFd<'_>,
     direction: Direction,
     until: Option<Instant>,
 ) -> io::Result<bool> {
-    let events = match direction {
-        Direction::Read => libc::POLLIN,
-        Direction::Write => libc::POLLOUT,
-    };
     loop {
-        let mut poll = libc::pollfd {
-            fd: fd.as_raw_fd(),
-            events,
-            revents: 0,
-        };
-        // SAFETY: it is one, and it outlives the call.
-        let ready = count(unsafe { libc::poll(&mut poll, 1, milliseconds(until)) } as isize);
-        match ready {
-            Ok(0) if until.is_some_and(|until| until <= Instant::now()) => return Ok(false),
+        match poll(fd, direction, milliseconds(until)) {
+            Ok(false) if until.is_some_and(|until| until <= Instant::now()) => return Ok(false),
             // A timeout too long for one call, or a signal.
-            Ok(0) => {}
-            Ok(_) => return Ok(true),
+            Ok(false) => {}
+            Ok(true) => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+fn poll(fd: BorrowedFd<'_>, direction: Direction, milliseconds: i32) -> io::Result<bool> {
+    let events = match direction {
+        Direction::Read => libc::POLLIN,
+        Direction::Write => libc::POLLOUT,
+    };
+    let mut poll = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events,
+        revents: 0,
+    };
+    // SAFETY: it is one, and it outlives the call.
+    let ready = count(unsafe { libc::poll(&mut poll, 1, milliseconds) } as isize)?;
+    Ok(ready != 0)
 }
 
 /// What is left until the deadline, rounded up.

@@ -5,5 +5,6 @@ mod conversions;
 mod ends;
 mod greenlets;
 mod modes;
+mod sources;
 mod transfers;
 mod worlds;

@@ -12,7 +12,7 @@ use crate::net::sys;
 pub(super) fn connect(address: &SocketAddr, patience: Patience) -> io::Result<Source<TcpStream>> {
     let socket = sys::stream_socket(address)?;
     let begun = socket.connect(&(*address).into());
-    let source = Source::new(TcpStream::from(socket));
+    let source = Source::over(TcpStream::from(socket));
     match begun {
         Ok(()) => return Ok(source),
         // An interrupted connect goes on by itself, as one in progress does.

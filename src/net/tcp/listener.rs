@@ -163,7 +163,7 @@ impl TcpListener {
 
     fn from_parts(socket: std::net::TcpListener, modes: Arc<Modes>) -> TcpListener {
         TcpListener {
-            source: Source::new(socket),
+            source: Source::over(socket),
             modes,
             starved: AtomicBool::new(false),
         }
@@ -173,7 +173,7 @@ impl TcpListener {
     /// not block their hub, it stays non-blocking.
     fn release(self) -> (std::net::TcpListener, io::Result<()>) {
         let nonblocking = self.modes.nonblocking() || Arc::strong_count(&self.modes) > 1;
-        let socket = self.source.into_inner();
+        let socket = self.source.release();
         let result = sys::set_nonblocking(socket.as_fd(), nonblocking);
         (socket, result)
     }

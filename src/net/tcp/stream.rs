@@ -127,7 +127,7 @@ impl TcpStream {
     pub fn try_clone(&self) -> io::Result<TcpStream> {
         let socket = self.source.get().try_clone()?;
         Ok(TcpStream {
-            source: Source::new(socket),
+            source: Source::over(socket),
             modes: Arc::clone(&self.modes),
         })
     }
@@ -246,7 +246,7 @@ impl TcpStream {
     /// A connection that was just accepted, in non-blocking mode already.
     pub(super) fn accepted(socket: OwnedFd) -> TcpStream {
         TcpStream {
-            source: Source::new(socket.into()),
+            source: Source::over(socket.into()),
             modes: Arc::default(),
         }
     }
@@ -256,7 +256,7 @@ impl TcpStream {
         let read = socket.read_timeout().unwrap_or_default();
         let write = socket.write_timeout().unwrap_or_default();
         TcpStream {
-            source: Source::new(socket),
+            source: Source::over(socket),
             modes: Arc::new(Modes::new(read, write)),
         }
     }
@@ -265,7 +265,7 @@ impl TcpStream {
     /// transfers do not depend on it.
     fn release(self) -> (std::net::TcpStream, io::Result<()>) {
         let nonblocking = self.modes.nonblocking();
-        let socket = self.source.into_inner();
+        let socket = self.source.release();
         let result = sys::set_nonblocking(socket.as_fd(), nonblocking);
         (socket, result)
     }
