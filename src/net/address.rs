@@ -5,10 +5,13 @@ use std::iter::Cloned;
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::{option, slice, vec};
 
+use crate::offload::try_offload;
+use crate::wait;
+
 /// What can be connected to or bound: [`std::net::ToSocketAddrs`] for greenlets.
 ///
 /// It has std's shape, and the types that implement std's. Numeric addresses, in whatever type, are parsed on the spot. Names
-/// go to the system's resolver, on an OS thread of [`offload`](crate::offload): other greenlets run meanwhile.
+/// go to the system's resolver, on an OS thread of [`offload`](crate::offload()): other greenlets run meanwhile.
 ///
 /// ```
 /// use greenhub::net::ToSocketAddrs;
@@ -138,8 +141,18 @@ impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {
     }
 }
 
-/// Asks the system's resolver.
+/// Asks the system's resolver, which blocks: elsewhere, if the caller is a greenlet.
+#[track_caller]
 fn resolve(host: &str, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
+    if wait::in_greenlet() {
+        let host = host.to_owned();
+        try_offload(move || ask(&host, port))?
+    } else {
+        ask(host, port)
+    }
+}
+
+fn ask(host: &str, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
     net::ToSocketAddrs::to_socket_addrs(&(host, port))
 }
 

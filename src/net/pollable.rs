@@ -18,7 +18,7 @@ impl<T: AsFd> Source<T> {
     /// # Errors
     ///
     /// `InvalidInput` for regular files, directories and block devices: no system tells when these are ready. Read and write
-    /// them through `offload`. Otherwise the system's.
+    /// them through [`offload`](crate::offload()). Otherwise the system's.
     pub fn new(io: T) -> io::Result<Source<T>> {
         if !sys::may_be_polled(io.as_fd())? {
             return Err(io::Error::new(

@@ -1,4 +1,4 @@
-//! TCP sockets, as std's behave: from settled greenlets, from migrating ones, from plain OS threads, and between them.
+//! Sockets, as std's behave: from settled greenlets, from migrating ones, from plain OS threads, and between them.
 
 mod connecting;
 mod conversions;
@@ -6,5 +6,9 @@ mod ends;
 mod greenlets;
 mod modes;
 mod sources;
+mod std_tcp;
+mod std_tcp_handles;
+mod std_udp;
+mod std_unix;
 mod transfers;
 mod worlds;
