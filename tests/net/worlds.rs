@@ -1,6 +1,7 @@
 //! Who runs a test, and what the tests share.
 
 use std::io::{Read, Write};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -66,6 +67,20 @@ impl<T> Task<T> {
         }
     }
 
+    /// The same for a certain kind of wait.
+    pub(crate) fn until_parked_in(&self, wait: &str) {
+        if let Task::Greenlet(handle) = self {
+            until_parked_in(handle, wait);
+        }
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        match self {
+            Task::Greenlet(handle) => handle.is_finished(),
+            Task::Thread(handle) => handle.is_finished(),
+        }
+    }
+
     pub(crate) fn join(self) -> T {
         match self {
             Task::Greenlet(handle) => handle.join().expect("a greenlet of the test panicked"),
@@ -75,7 +90,12 @@ impl<T> Task<T> {
 }
 
 pub(crate) fn until_parked<T>(handle: &greenhub::JoinHandle<T>) {
-    while !format!("{:?}", handle.greenlet()).contains("Parked(") {
+    until_parked_in(handle, "");
+}
+
+pub(crate) fn until_parked_in<T>(handle: &greenhub::JoinHandle<T>, wait: &str) {
+    let parked = format!("Parked({wait}");
+    while !format!("{:?}", handle.greenlet()).contains(&parked) {
         greenhub::yield_now();
     }
 }
@@ -142,13 +162,32 @@ pub(crate) fn echo(mut stream: TcpStream) {
     }
 }
 
-/// Runs one test of this file again, alone, in another process, where it may spoil what the process shares.
+/// Runs one test of this binary again, alone, in another process, where it may spoil what the process shares.
 pub(crate) fn alone(name: &str, body: fn()) {
-    const MARK: &str = "GREENHUB_TEST_ALONE";
-    if std::env::var_os(MARK).is_some_and(|mark| mark == name) {
+    alone_with(name, &[], body);
+}
+
+/// The same with these variables in that process's environment.
+pub(crate) fn alone_with(name: &str, environment: &[(&str, &str)], body: fn()) {
+    if is_alone(name) {
         return body();
     }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.envs(environment.iter().copied());
+    rerun(name, command);
+}
+
+/// This process was started for this test.
+pub(crate) fn is_alone(name: &str) -> bool {
+    std::env::var_os(MARK).is_some_and(|mark| mark == name)
+}
+
+/// Names the test that a process was started for.
+const MARK: &str = "GREENHUB_TEST_ALONE";
+
+/// Runs `command`, this binary, for one test, which must succeed.
+pub(crate) fn rerun(name: &str, mut command: Command) {
+    let output = command
         .args(["--exact", name, "--nocapture"])
         .env(MARK, name)
         .output()
