@@ -6,6 +6,7 @@ mod ends;
 mod greenlets;
 mod modes;
 mod names;
+mod options;
 mod sources;
 mod std_tcp;
 mod std_tcp_handles;
