@@ -202,6 +202,7 @@ fn at_the_bound_the_next_waits_in_the_backlog() {
         next.set_read_timeout(None).unwrap();
         next.read_exact(&mut [0; 4]).unwrap();
         assert_eq!(serving.handle.metrics().accepted, 3);
+        serving.until_active(1);
         assert_eq!(serving.stop(LONG), (1, 0));
     });
 }
@@ -262,13 +263,14 @@ fn a_stop_ends_idle_connections_at_once_and_refuses_new_ones() {
 #[test]
 fn a_request_at_hand_is_finished_before_the_stop() {
     everywhere(|| {
-        let go_on = Gate::new();
+        let (begun, go_on) = (Gate::new(), Gate::new());
         let serving = Serving::start(100, |handle| {
-            let (handle, go_on) = (handle.clone(), go_on.clone());
+            let (handle, begun, go_on) = (handle.clone(), begun.clone(), go_on.clone());
             move |mut stream: TcpStream, _| {
                 let mut byte = [0];
                 let mut served = 0;
                 while let Some(Ok(1)) = handle.idle(|| stream.read(&mut byte)) {
+                    begun.open();
                     go_on.pass();
                     stream.write_all(b"answer").unwrap();
                     served += 1;
@@ -279,7 +281,7 @@ fn a_request_at_hand_is_finished_before_the_stop() {
         });
         let mut client = serving.connect();
         client.write_all(b"?").unwrap();
-        serving.until_active(1);
+        begun.pass();
         serving.handle.stop(LONG);
         serving.handle.wait_for_stop();
         assert!(!serving.end.is_finished());
@@ -422,7 +424,6 @@ fn a_handler_that_panics_hurts_nobody() {
                     }
                 }
                 echo(&handle, stream);
-                let _ = stream_is_moved(&byte);
             }
         });
         let mut steady = serving.connect();
@@ -435,24 +436,21 @@ fn a_handler_that_panics_hurts_nobody() {
         }
         ask(&mut steady);
         assert_eq!(serving.handle.metrics().accepted, 6);
+        serving.until_active(1);
         assert_eq!(serving.stop(LONG), (1, 0));
     });
-}
-
-/// Keeps the handler above from being a tail call, which says nothing.
-fn stream_is_moved(byte: &[u8; 1]) -> u8 {
-    byte[0]
 }
 
 #[test]
 fn idle_ends_other_waits_too_and_keeps_values() {
     everywhere(|| {
-        let ends = Tally::new();
+        let (begun, ends) = (Tally::new(), Tally::new());
         let serving = Serving::start(10, |handle| {
-            let (handle, ends) = (handle.clone(), ends.clone());
+            let (handle, begun, ends) = (handle.clone(), begun.clone(), ends.clone());
             move |_stream: TcpStream, _| {
                 assert_eq!(handle.idle(|| 5), Some(5));
                 assert_eq!(handle.idle(|| handle.idle(|| 6)), Some(Some(6)));
+                begun.add();
                 assert_eq!(handle.idle(|| greenhub::sleep(LONG)), None);
                 // No kill is left over: this waits.
                 greenhub::sleep(Duration::from_millis(1));
@@ -461,7 +459,7 @@ fn idle_ends_other_waits_too_and_keeps_values() {
             }
         });
         let _clients = [serving.connect(), serving.connect()];
-        serving.until_active(2);
+        eventually("both begin", || begun.get() == 2);
         assert_eq!(serving.stop(LONG), (2, 0));
         assert_eq!(ends.get(), 2);
     });

@@ -61,8 +61,12 @@ where
     /// Accepts until a stop, which kills it in one of its waits, or until the listener breaks.
     pub(super) fn run(self) -> io::Result<()> {
         let mut patience = BACK_OFF.0;
-        while !self.shared.stopping.is_set() {
+        loop {
             self.shared.roll.wait_below(self.bound);
+            // The stop that makes room must not let another in.
+            if self.shared.stopping.is_set() {
+                return Ok(());
+            }
             match self.listener.accept() {
                 Ok((stream, address)) => match self.spawn(stream, address) {
                     Ok(()) => patience = BACK_OFF.0,
@@ -82,7 +86,6 @@ where
                 },
             }
         }
-        Ok(())
     }
 
     fn back_off(&self, patience: &mut Duration) {
