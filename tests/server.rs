@@ -415,7 +415,7 @@ fn a_handler_that_panics_hurts_nobody() {
     everywhere(|| {
         let serving = Serving::start(2, |handle| {
             let handle = handle.clone();
-            move |mut stream: TcpStream, _| {
+            move |stream: TcpStream, _| {
                 let mut byte = [0];
                 if let Ok(1) = stream.peek(&mut byte) {
                     if byte == *b"!" {
