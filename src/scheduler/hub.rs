@@ -93,6 +93,10 @@ pub(crate) struct Core {
     pub(crate) searching: bool,
     /// It has been idle since it last ran a greenlet.
     pub(crate) was_idle: bool,
+    /// It has taken its poller's events a moment ago, when it was blocked.
+    pub(crate) has_polled: bool,
+    /// There were some, and what they have woken has not been found yet.
+    pub(crate) woken_by_event: bool,
     /// Turns of the loop until the next maintenance.
     turns_left: u32,
     /// Turns between two.
@@ -207,6 +211,8 @@ impl Hub {
                 quiet_naps: 0,
                 searching: false,
                 was_idle: true,
+                has_polled: false,
+                woken_by_event: false,
                 turns_left: FIRST_MAINTENANCE,
                 turns_between: FIRST_MAINTENANCE,
                 maintained: Instant::now(),
