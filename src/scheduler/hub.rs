@@ -369,10 +369,11 @@ impl Hub {
         }
     }
 
-    /// Queues a migrating greenlet that has only yielded. Nobody is notified: if there are others to take, the hub's
-    /// maintenance sees to that, and if it gets stuck first, whoever looks after it.
+    /// Queues a migrating greenlet that has only yielded, or that the hub itself has woken, for an event or a timer. Nobody is
+    /// notified, as this hub is about to take from the queue: if there are others to take, its maintenance sees to that, and
+    /// if it gets stuck first, whoever looks after it.
     #[inline]
-    pub(crate) fn push_yielded_migrating(&self, ready: Ready) {
+    pub(crate) fn push_quietly(&self, ready: Ready) {
         self.core(|core| core.stealable.push(ready));
     }
 
