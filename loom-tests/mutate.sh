@@ -161,5 +161,10 @@ mutate 'timers: an earlier timer is not told of' $timers timers 's/\(key, first\
 mutate 'timers: an earlier timer is not noted' $timers timers 's/if first \{/if false {/'
 mutate 'timers: a timer that fires stays armed' $timers timers 's/if !self\.is_armed\(key\.slot, key\.sequence\) \{\n            return None;\n        \}//'
 
+outcome=src/offload/outcome.rs
+mutate 'outcome: what came late is lost' $outcome offloading 's/late\.ok_or\(interrupt\)/Err(interrupt)/'
+mutate 'outcome: who goes does not say so' $outcome offloading 's/\*\*place = Place::Abandoned/()/'
+mutate 'outcome: nobody is woken' $outcome offloading 's/place\.complete_first\(Token::Given\);//'
+
 echo "$caught caught, $missed not"
 ((missed == 0))

@@ -1,6 +1,7 @@
 //! Who runs a test, and what the tests share.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ impl World {
         }
     }
 
-    pub(crate) fn run(self, test: fn(World)) {
+    pub(crate) fn run(self, test: impl FnOnce(World) + Send + 'static) {
         match self {
             World::Settled | World::Mixed => greenhub::run(move || test(self)),
             World::Migrating => greenhub::run(move || self.spawn(move || test(self)).join()),
@@ -80,7 +81,7 @@ pub(crate) fn until_parked<T>(handle: &greenhub::JoinHandle<T>) {
 }
 
 /// Runs a test in every world, and fails if one takes too long.
-pub(crate) fn everywhere(test: fn(World)) {
+pub(crate) fn everywhere(test: impl Fn(World) + Copy + Send + 'static) {
     for world in WORLDS {
         within(LONG, move || world.run(test), &format!("{world:?}"));
     }
@@ -171,4 +172,29 @@ pub(crate) fn cpu_time() -> Duration {
     let [user, system] = [usage.ru_utime, usage.ru_stime]
         .map(|time| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1_000));
     user + system
+}
+
+/// A folder of the test's own, which goes with this.
+pub(crate) struct Folder(std::path::PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("greenhub-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn join(&self, name: &str) -> std::path::PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
