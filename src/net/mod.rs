@@ -39,6 +39,7 @@ mod blocking;
 mod modes;
 mod pause;
 mod pollable;
+pub mod server;
 mod socket;
 mod source;
 mod sys;
