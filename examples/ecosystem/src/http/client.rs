@@ -1,6 +1,6 @@
 //! A client that keeps its connection: one request and its answer, then the next.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ const MOST_HEAD: usize = 16 * 1024;
 
 /// A connection to a server.
 #[derive(Debug)]
-pub struct Client {
-    stream: TcpStream,
+pub struct Client<S = TcpStream> {
+    stream: S,
     host: String,
     input: Buffer,
     output: Vec<u8>,
@@ -45,7 +45,7 @@ pub struct Answer {
     pub length: u64,
 }
 
-impl Client {
+impl Client<TcpStream> {
     /// Connects. No wait, here or later, takes longer than `timeout`.
     ///
     /// # Errors
@@ -56,13 +56,25 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(timeout))?;
         stream.set_write_timeout(Some(timeout))?;
-        Ok(Client {
+        Ok(Client::over(stream, address.to_string()))
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Talks over any `stream`, to the server that is called `host`.
+    pub fn over(stream: S, host: String) -> Client<S> {
+        Client {
             stream,
-            host: address.to_string(),
+            host,
             input: Buffer::new(),
             output: Vec::new(),
             usable: true,
-        })
+        }
+    }
+
+    /// The stream. What has been read of it and not used is lost.
+    pub fn into_inner(self) -> S {
+        self.stream
     }
 
     /// Whether another request can be made.
@@ -117,7 +129,8 @@ impl Client {
                 output.extend_from_slice(b"0\r\n\r\n");
             }
         }
-        self.stream.write_all(output)
+        self.stream.write_all(output)?;
+        self.stream.flush()
     }
 
     /// Receives the answer to the oldest request that has none yet; `to_head`: its method was `HEAD`.

@@ -41,6 +41,19 @@ pub trait Attendance {
     fn is_stopping(&self) -> bool;
 }
 
+/// Nobody keeps an eye on the connection.
+impl Attendance for () {
+    fn idle(&self) -> bool {
+        true
+    }
+
+    fn busy(&self) {}
+
+    fn is_stopping(&self) -> bool {
+        false
+    }
+}
+
 /// How a connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
