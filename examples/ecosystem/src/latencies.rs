@@ -1,5 +1,6 @@
 //! How long things took, in microseconds, from one to a minute.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -38,6 +39,12 @@ impl Latencies {
     #[must_use]
     pub fn longest(&self) -> Duration {
         Duration::from_micros(self.0.max())
+    }
+}
+
+impl AddAssign<&Latencies> for Latencies {
+    fn add_assign(&mut self, other: &Latencies) {
+        self.0.add(&other.0).expect("both have the same bounds");
     }
 }
 
