@@ -32,6 +32,7 @@
 //! ```
 
 mod modes;
+pub mod server;
 mod source;
 mod sys;
 mod tcp;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   launch    starts lanes and their threads        spawn     makes greenlets
-//!   worker    a hub's loop                          shutdown  a runtime's end, step by step
+//!   worker    a hub's loop                          placement the same, for a hub of the spawner's choice
+//!   shutdown  a runtime's end, step by step
 //!   slice     one slice: the only resume            steal     the search for work elsewhere
 //!   schedule  where a greenlet goes when it is ready    help  hubs look after a stuck one
 //!   hub       what the hub's thread alone touches
@@ -20,6 +21,7 @@ mod lane;
 mod launch;
 mod notes;
 mod owned;
+mod placement;
 mod queue;
 mod remote;
 mod schedule;
@@ -34,5 +36,6 @@ mod worker;
 
 pub(crate) use lane::{Lane, LaneKind};
 pub(crate) use launch::start;
+pub(crate) use placement::spawn_on;
 pub(crate) use shared::{Config, Shared};
 pub(crate) use spawn::{Options, is_hub_of, runs_in, spawn, spawn_local, with_current_runtime};

@@ -12,6 +12,7 @@
 
 use super::hub::Hub;
 use super::lane::Lane;
+use super::remote::Remote;
 use super::shared::Shared;
 use super::slice;
 use crate::driver::{Driver, Fire};
@@ -76,6 +77,27 @@ pub(crate) fn clear_injector(shared: &Shared, lane: &Lane) {
     for ready in started {
         lane.inject(ready);
     }
+}
+
+/// The same for a greenlet that was to begin on one hub, which may have ended.
+#[cold]
+pub(crate) fn clear_inbox(shared: &Shared, lane: &Lane, remote: &Remote) {
+    let mut started = Vec::new();
+    for header in remote.inbox().take() {
+        // SAFETY: it was a `Ready` when it was delivered.
+        let ready = unsafe { Ready::from_raw(header) };
+        match ready.header().state().phase() {
+            Phase::Fresh | Phase::Done => cancel_outside(shared, lane, ready),
+            // Settled there: the hub is there until it has ended.
+            Phase::Active | Phase::Parked => started.push(ready),
+        }
+    }
+    for ready in started {
+        let _notified_below = remote.deliver(ready);
+    }
+    // Always: the taking has unmarked the inbox of a hub that may be idle, and whoever has delivered since then relied on
+    // its being awake.
+    remote.driver().notify();
 }
 
 /// The same for a greenlet that was to be started later.

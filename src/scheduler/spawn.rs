@@ -220,7 +220,7 @@ fn release_from_timer(
 
 /// The last attempt to map a stack failed: says so now, rather than when the greenlet is to begin.
 #[cold]
-fn try_for_a_stack(shared: &Shared, size: StackSize) -> io::Result<()> {
+pub(super) fn try_for_a_stack(shared: &Shared, size: StackSize) -> io::Result<()> {
     let try_in = |cache: &mut StackCache| cache.take(size).map(|stack| cache.put(stack));
     match hub::with_current(|hub| {
         hub.belongs_to(shared)
