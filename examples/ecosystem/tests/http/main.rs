@@ -1,0 +1,6 @@
+//! The HTTP server, through everything that clients do to it.
+
+mod bodies;
+mod heads;
+mod stopping;
+mod support;
