@@ -132,8 +132,7 @@ fn of_nested_limits_the_outermost_that_has_passed_ends() {
     });
 }
 
-/// A limit's timer is armed at the first wait. Seen to hang with only the innermost limit's armed then, and with none armed after
-/// the first wait.
+/// A limit's timer is armed at the first wait. Seen to hang with only the innermost limit's armed then.
 #[test]
 fn a_limit_is_kept_whenever_the_first_wait_comes() {
     on_all(|| {
