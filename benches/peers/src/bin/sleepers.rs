@@ -18,11 +18,8 @@ const SERVE: &str = "--serve";
 type Peer = (&'static str, fn(u64) -> Vec<u64>);
 
 const PEERS: &[Peer] = &[
-    ("greenhub", |count| greenhub_sleeps(count, greenhub::spawn)),
-    ("migrating", |count| {
-        // SAFETY: the sleepers keep nothing thread-bound, and use no thread-local.
-        greenhub_sleeps(count, |f| unsafe { greenhub::spawn_migrating(f) })
-    }),
+    ("greenhub", |count| greenhub_sleeps(count, false)),
+    ("migrating", |count| greenhub_sleeps(count, true)),
     ("tokio", tokio_sleeps),
 ];
 
@@ -60,17 +57,20 @@ fn lateness(deadline: Instant) -> u64 {
     Instant::now().duration_since(deadline).as_nanos() as u64
 }
 
-fn greenhub_sleeps(
-    count: u64,
-    spawn: fn(Box<dyn FnOnce() -> u64 + Send>) -> greenhub::JoinHandle<u64>,
-) -> Vec<u64> {
+fn greenhub_sleeps(count: u64, migrate: bool) -> Vec<u64> {
     let runtime = greenhub::runtime::Runtime::builder().hubs(WORKERS).build();
     runtime.expect("greenhub starts").run(|| {
         let sleeper = |deadline| {
-            spawn(Box::new(move || {
+            let body = move || {
                 greenhub::sleep_until(deadline);
                 lateness(deadline)
-            }))
+            };
+            if migrate {
+                // SAFETY: the sleepers keep nothing thread-bound, and use no thread-local.
+                unsafe { greenhub::spawn_migrating(body) }
+            } else {
+                greenhub::spawn(body)
+            }
         };
         let deadlines = Deadlines::new(count).take(count as usize);
         let sleepers: Vec<_> = deadlines.map(sleeper).collect();
