@@ -228,7 +228,7 @@ fn a_client_that_takes_nothing_is_given_up() {
         stream.write_all(request.as_bytes()).unwrap();
         // The others are served meanwhile.
         assert_eq!(talk(server.address(), BYE), LAST_HELLO);
-        server.stop(PATIENCE)
+        server.stop(PATIENCE).unwrap()
     });
     assert_eq!((summary.broken, summary.killed), (1, 0));
 }

@@ -28,7 +28,7 @@ fn connections_above_the_most_wait_for_a_place() {
         assert_eq!(server.open(), 1);
         drop(first);
         assert_eq!(rest(&second), LAST_HELLO);
-        assert_eq!(server.stop(PATIENCE).connections, 2);
+        assert_eq!(server.stop(PATIENCE).unwrap().connections, 2);
     });
 }
 
@@ -55,7 +55,7 @@ fn a_stop_finishes_what_is_on_its_way_and_closes_what_is_idle() {
         echo.write_all(format!("{head}hello").as_bytes()).unwrap();
         until(&echo, "hello\r\n");
 
-        let stop = spawn(move || server.stop(PATIENCE));
+        let stop = spawn(move || server.stop(PATIENCE).unwrap());
         for idle in idle {
             assert_eq!(rest(&idle), "");
         }
@@ -83,7 +83,7 @@ fn a_stop_kills_what_takes_too_long() {
         let address = server.address();
         let held = spawn(move || talk(address, HELD));
         gate.reached.wait();
-        let summary = server.stop(Duration::from_millis(50));
+        let summary = server.stop(Duration::from_millis(50)).unwrap();
         assert_eq!(held.join().unwrap(), "");
         assert_eq!((summary.connections, summary.killed), (1, 1));
     });
@@ -93,6 +93,6 @@ fn a_stop_kills_what_takes_too_long() {
 fn a_server_that_nobody_visits_stops_too() {
     greenhub::run(|| {
         let (server, _gate) = server(1, Limits::default());
-        assert_eq!(server.stop(PATIENCE).connections, 0);
+        assert_eq!(server.stop(PATIENCE).unwrap().connections, 0);
     });
 }

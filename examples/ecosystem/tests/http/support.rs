@@ -65,7 +65,7 @@ pub(crate) fn against(limits: Limits, test: impl FnOnce(SocketAddr) + Send) -> S
     greenhub::run(|| {
         let (server, _gate) = server(100, limits);
         test(server.address());
-        let summary = server.stop(PATIENCE);
+        let summary = server.stop(PATIENCE).unwrap();
         assert_eq!(summary.killed, 0, "{summary:?}");
         summary
     })
