@@ -104,6 +104,7 @@ fn next_head<S: Read + Write>(
     if let Some(head) = take_head(wire, limits)? {
         return Ok(Some(head));
     }
+    // Nothing is left to be sent that the timeout could cut in two.
     wire.flush()?;
     let rest = greenhub::timeout(limits.head_time, || rest_of_head(wire, limits));
     rest.unwrap_or_else(|_elapsed| Err(Refusal::new(408, "the head does not come").into()))
