@@ -62,14 +62,14 @@ mutate 'join: the end does not see that the handle is gone' $join joining 's/if 
 mutate 'join: the handle does not see the end' $join joining 's/fetch_add\(DETACHED, Ordering::AcqRel\) & COMPLETE != 0/fetch_add(DETACHED, Ordering::AcqRel) & COMPLETE == 8/'
 mutate 'join: a dropped handle does not acquire the output' $join joining 's/fetch_add\(DETACHED, Ordering::AcqRel\)/fetch_add(DETACHED, Ordering::Release)/'
 
-queue=src/wait/wait_queue.rs
-mutate 'wait queue: no fence before the look' $queue waiting 's/(fn enter<R>.*?)fence\(Ordering::SeqCst\);/$1/s'
-mutate 'wait queue: the look comes before the list' $queue waiting 's/locked\.link\(node, at_front\);(.*?)let ready = look\(&mut locked, node\);/$1let ready = look(&mut locked, node); locked.link(node, at_front);/s'
-mutate 'wait queue: a completion does not publish' $queue locks 's/completed, Ordering::Release, Ordering::Relaxed/completed, Ordering::Relaxed, Ordering::Relaxed/'
-mutate 'wait queue: a waiter does not acquire' $queue locks 's/ticket\.load\(Ordering::Acquire\)/ticket.load(Ordering::Relaxed)/'
-mutate 'wait queue: a waiter withdraws from what was completed' $queue waiting 's/if !withdraw\(&ticket\) \{/withdraw(&ticket); if false {/'
-mutate 'wait queue: a completion of one who has withdrawn counts' $queue waiting 's/let completed = node\.complete\(token\);/node.complete(token); let completed = true;/'
-mutate 'wait queue: nobody is woken' $queue waiting 's/self\.to_wake\.extend\(unparker\);/drop(unparker);/'
+queue=src/wait/wait_queue
+mutate 'wait queue: no fence before the look' $queue/queue.rs waiting 's/(fn enter<R>.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'wait queue: the look comes before the list' $queue/queue.rs waiting 's/locked\.link\(node, at_front\);(.*?)let ready = look\(&mut locked, node\);/$1let ready = look(&mut locked, node); locked.link(node, at_front);/s'
+mutate 'wait queue: a completion does not publish' $queue/ticket.rs locks 's/completed, Ordering::Release, Ordering::Relaxed/completed, Ordering::Relaxed, Ordering::Relaxed/'
+mutate 'wait queue: a waiter does not acquire' $queue/ticket.rs locks 's/self\.0\.load\(Ordering::Acquire\)/self.0.load(Ordering::Relaxed)/'
+mutate 'wait queue: a waiter withdraws from what was completed' $queue/queue.rs waiting 's/if !ticket\.withdraw\(\) \{/let _ = ticket.withdraw(); if false {/'
+mutate 'wait queue: a completion of one who has withdrawn counts' $queue/locked.rs waiting 's/let completed = node\.complete\(token\);/let _ = node.complete(token); let completed = true;/'
+mutate 'wait queue: nobody is woken' $queue/locked.rs waiting 's/self\.to_wake\.extend\(unparker\);/drop(unparker);/'
 
 mutex=src/sync/mutex_core.rs
 mutate 'mutex: an unlock does not publish' $mutex locks 's/LOCKED, 0, Ordering::Release/LOCKED, 0, Ordering::Relaxed/'
@@ -160,6 +160,11 @@ mutate 'timers: a cancellation hides the second timer' $timers timers 's/self\.n
 mutate 'timers: an earlier timer is not told of' $timers timers 's/\(key, first\)/(key, false)/'
 mutate 'timers: an earlier timer is not noted' $timers timers 's/if first \{/if false {/'
 mutate 'timers: a timer that fires stays armed' $timers timers 's/if !self\.is_armed\(key\.slot, key\.sequence\) \{\n            return None;\n        \}//'
+
+outcome=src/offload/outcome.rs
+mutate 'outcome: what came late is lost' $outcome offloading 's/late\.ok_or\(interrupt\)/Err(interrupt)/'
+mutate 'outcome: who goes does not say so' $outcome offloading 's/\*\*place = Place::Abandoned/()/'
+mutate 'outcome: nobody is woken' $outcome offloading 's/place\.complete_first\(Token::Given\);//'
 
 echo "$caught caught, $missed not"
 ((missed == 0))

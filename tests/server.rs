@@ -656,3 +656,39 @@ fn without_room_for_greenlets_it_turns_away_and_recovers() {
         assert_eq!(serving.stop(LONG), (2, 0));
     });
 }
+
+#[test]
+fn unix_sockets_are_served_too() {
+    use greenhub::net::unix::{UnixListener, UnixStream};
+
+    everywhere(|| {
+        let path = std::env::temp_dir().join(format!(
+            "greenhub-server-{}-{:?}.sock",
+            std::process::id(),
+            greenhub::try_current().map(|greenlet| greenlet.id())
+        ));
+        let _gone_before = std::fs::remove_file(&path);
+        let server = Server::new(UnixListener::bind(&path).unwrap());
+        let handle = server.handle();
+        let serving = greenhub::spawn({
+            let handle = handle.clone();
+            move || {
+                server.serve(move |mut stream: UnixStream, _| {
+                    let mut buffer = [0; 64];
+                    while let Some(Ok(n @ 1..)) = handle.idle(|| stream.read(&mut buffer)) {
+                        stream.write_all(&buffer[..n]).unwrap();
+                    }
+                })
+            }
+        });
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(b"echo").unwrap();
+        let mut answer = [0; 4];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"echo");
+        handle.stop(LONG);
+        let served = serving.join().unwrap().unwrap();
+        assert_eq!((served.drained(), served.killed()), (1, 0));
+        std::fs::remove_file(&path).unwrap();
+    });
+}

@@ -322,6 +322,59 @@ mod without {
         }
     }
 
+    /// Reads, writes, and waits for events that it shares with others: nothing is registered anew, no mode is changed, nobody
+    /// is notified.
+    #[test]
+    fn a_busy_connection_only_receives_sends_and_waits_for_events() {
+        use greenhub::net::{TcpListener, TcpStream};
+        use std::io::{Read, Write};
+
+        let name = "without::a_busy_connection_only_receives_sends_and_waits_for_events";
+        for kind in KINDS {
+            let outcome = child::run_with(name, kind.name(), |_| {
+                runtime(1).run(|| {
+                    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                    let address = listener.local_addr().unwrap();
+                    drop(kind.spawn(move || {
+                        let (mut stream, _) = listener.accept().unwrap();
+                        let mut buffer = [0; 64];
+                        while let Ok(n @ 1..) = stream.read(&mut buffer) {
+                            stream.write_all(&buffer[..n]).unwrap();
+                        }
+                    }));
+                    kind.spawn(move || {
+                        let mut stream = TcpStream::connect(address).unwrap();
+                        let mut ask = |times: usize| {
+                            for _ in 0..times {
+                                stream.write_all(b"echo").unwrap();
+                                stream.read_exact(&mut [0; 4]).unwrap();
+                            }
+                        };
+                        ask(100);
+                        let enough = [
+                            libc::SYS_recvfrom,
+                            libc::SYS_sendto,
+                            libc::SYS_epoll_pwait2,
+                            // On older kernels.
+                            libc::SYS_epoll_pwait,
+                            // Where the clock is not to be had without.
+                            libc::SYS_clock_gettime,
+                        ];
+                        if !allow_only(&[&EXIT[..], &enough[..]].concat(), false) {
+                            return skipped();
+                        }
+                        ask(5_000);
+                        leave();
+                    })
+                    .join()
+                    .unwrap();
+                });
+            });
+            outcome.relay();
+            outcome.assert_success();
+        }
+    }
+
     /// Each hub sleeps in the one call that it has made before.
     #[test]
     fn an_idle_runtime_makes_no_system_call() {

@@ -16,6 +16,7 @@ mod primitive;
 mod channel;
 mod driver;
 mod greenlet;
+mod offload;
 mod scheduler;
 mod sync;
 mod wait;

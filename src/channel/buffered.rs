@@ -12,7 +12,7 @@
 //! it was told of. In the first case nothing is left to be told. In the second the one who finishes that place tells one
 //! waiter, and two could go on. So **whoever succeeds looks whether there is more for its own kind, and tells the next**.
 //!
-//! A waiter that was told cannot be stopped before it has looked (`wait_queue.rs`, point 1), and a `select` looks at the
+//! A waiter that was told cannot be stopped before it has looked (`wait_queue`, point 1), and a `select` looks at the
 //! channel that it was told of first. So what was told is taken, or was taken by another.
 
 use std::time::Instant;

@@ -34,6 +34,8 @@
 //! Everybody on the list is woken by any event: each tries again, and whoever finds nothing enrols again. Being woken is
 //! never a grant, so a waiter that leaves (a timeout, a kill) owes nobody anything.
 
+use smallvec::SmallVec;
+
 use crate::primitive::atomic::{AtomicUsize, Ordering};
 use crate::primitive::sync::Mutex;
 
@@ -55,7 +57,8 @@ pub(crate) struct Readiness<W> {
 struct Waiters<W> {
     /// What the next one is called.
     next: u64,
-    list: Vec<(WaiterId, W)>,
+    /// One waiter is the rule, and lies beside the word.
+    list: SmallVec<[(WaiterId, W); 1]>,
 }
 
 /// The word as an attempt found it.
@@ -113,7 +116,7 @@ impl<W> Readiness<W> {
             word: AtomicUsize::new(Seen::BIRTH.0),
             waiters: Mutex::new(Waiters {
                 next: 0,
-                list: Vec::new(),
+                list: SmallVec::new(),
             }),
         }
     }

@@ -50,10 +50,12 @@ pub(crate) enum WaitKind {
     Future,
     /// A place in a pool, or what its greenlets yield.
     Pool,
+    /// A blocking call on a thread of its own.
+    Offload,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 20] = [
+    const ALL: [WaitKind; 21] = [
         WaitKind::Park,
         WaitKind::Sleep,
         WaitKind::Join,
@@ -74,6 +76,7 @@ impl WaitKind {
         WaitKind::Select,
         WaitKind::Future,
         WaitKind::Pool,
+        WaitKind::Offload,
     ];
 }
 
@@ -100,6 +103,7 @@ impl fmt::Display for WaitKind {
             WaitKind::Select => "select",
             WaitKind::Future => "future",
             WaitKind::Pool => "pool",
+            WaitKind::Offload => "offload",
         })
     }
 }

@@ -1,4 +1,5 @@
-//! TCP as in [`std::net`], but a greenlet that waits lets others run.
+//! TCP, UDP and [Unix sockets](unix) as in std, but a greenlet that waits lets others run; and [`Source`] for whatever else
+//! can be polled.
 //!
 //! The types have std's names, methods, traits and errors, and std's documentation is theirs. What differs:
 //!
@@ -8,8 +9,9 @@
 //!   [`try_clone`](TcpStream::try_clone).
 //! - A [kill](crate::Greenlet::kill) ends a wait. Nothing that was read, written or accepted is lost to it.
 //! - Underneath the descriptors are in non-blocking mode, always. `set_nonblocking` has std's effect all the same.
-//! - Names in addresses are still resolved by std, on the spot: that blocks the hub for as long as the resolver takes.
-//!   Numeric addresses do not. A later release resolves names elsewhere.
+//! - Names in addresses are resolved elsewhere, so that the hub goes on: [`ToSocketAddrs`] is a trait of this crate, in std's
+//!   shape.
+//! - [`ListenOptions`] makes listeners with a backlog of one's own, or several on one port.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -31,15 +33,26 @@
 //! # }
 //! ```
 
+mod accept;
+mod address;
+mod blocking;
 mod modes;
+mod pause;
+mod pollable;
 pub mod server;
+mod socket;
 mod source;
 mod sys;
 mod tcp;
+mod traits;
+mod udp;
+pub mod unix;
 
 pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,
-    ToSocketAddrs,
 };
 
-pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use address::ToSocketAddrs;
+pub use source::Source;
+pub use tcp::{Incoming, ListenOptions, TcpListener, TcpStream};
+pub use udp::UdpSocket;

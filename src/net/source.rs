@@ -24,9 +24,10 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
+use super::blocking::Blocking;
 use super::modes::Patience;
 use super::sys;
 use crate::context;
@@ -47,6 +48,11 @@ pub(super) struct Purpose {
 }
 
 impl Purpose {
+    /// Which of the socket's directions has to become ready.
+    pub(super) fn direction(self) -> Direction {
+        self.direction
+    }
+
     /// Bytes.
     pub(super) const READ: Purpose = Purpose {
         direction: Direction::Read,
@@ -69,10 +75,47 @@ impl Purpose {
     };
 }
 
-/// A socket with its registration. `T` must stay on the same descriptor for its life, as std's sockets do.
-pub(super) struct Source<T> {
-    // Dropped before `socket`: a descriptor is deregistered before it is closed.
+/// Any descriptor that can be polled, for greenlets to wait for: a pipe, a terminal, an `inotify`, an `eventfd`, a socket
+/// of another library.
+///
+/// [`read_with`](Source::read_with) and [`write_with`](Source::write_with) repeat an operation that fails with `WouldBlock`
+/// until it does not, and let other greenlets run meanwhile. Where a type implements [`Read`](std::io::Read) or
+/// [`Write`](std::io::Write) for a shared reference, as [`File`](std::fs::File) does, the source implements it too.
+/// [`readable`](Source::readable) and [`writable`](Source::writable) only wait, for libraries that do the transfer themselves.
+/// All of them work on a plain OS thread, where they block the thread. A [`timeout`](crate::timeout) or a kill ends them.
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::{self, Read};
+/// use std::os::fd::OwnedFd;
+/// use std::process::{Command, Stdio};
+/// use greenhub::net::Source;
+///
+/// # fn main() -> io::Result<()> {
+/// greenhub::run(|| {
+///     let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+///     let pipe = OwnedFd::from(child.stdout.take().expect("it is piped"));
+///     let mut text = String::new();
+///     // Others run while this waits for the child.
+///     Source::new(File::from(pipe))?.read_to_string(&mut text)?;
+///     assert_eq!(text, "hello\n");
+///     child.wait().map(drop)
+/// })
+/// # }
+/// ```
+///
+/// # One source for one open file
+///
+/// Share a source by reference: any number of greenlets may read and write through it. `T` must give the same descriptor
+/// whenever it is asked. If it does not, waits end too early or never; they can do no more harm than that.
+///
+/// The non-blocking mode that a source needs belongs to the open file, not to the descriptor: whoever has a duplicate, a child
+/// process or the shell behind a terminal, shares it. It is undone when the source ends. What reads a duplicate at that
+/// time then blocks its hub.
+pub struct Source<T> {
+    // Dropped before `socket`, as is `blocking`: a descriptor is deregistered before it is closed.
     registered: Registered,
+    blocking: Blocking,
     /// Calls since the last one that had to wait. A hint: several greenlets may count here at once.
     streak: AtomicU32,
     socket: T,
@@ -80,43 +123,61 @@ pub(super) struct Source<T> {
 
 /// The registrations of one socket.
 struct Registered {
-    first: OnceLock<Registration>,
+    first: OnceLock<Watch>,
     /// The one that has replaced the first, whose hub has gone. Also the lock under which registrations are made, so that
     /// nobody makes two.
-    later: Mutex<Option<Arc<Registration>>>,
+    later: Mutex<Option<Arc<Watch>>>,
+}
+
+/// A registration, and what must live as long.
+struct Watch {
+    // Dropped before `_duplicate`.
+    registration: Registration,
+    /// What is registered, if not the socket's own descriptor.
+    _duplicate: Option<OwnedFd>,
 }
 
 /// A registration to wait with.
 enum Current<'a> {
-    First(&'a Registration),
-    Later(Arc<Registration>),
+    First(&'a Watch),
+    Later(Arc<Watch>),
 }
 
-impl<T: AsFd> Source<T> {
-    /// Not registered yet. The socket must be in non-blocking mode.
-    pub(super) fn new(socket: T) -> Source<T> {
+impl<T> Source<T> {
+    /// Not registered yet. The socket must be in non-blocking mode, and stays in it.
+    pub(super) fn over(socket: T) -> Source<T> {
+        Source::with(socket, Blocking::none())
+    }
+
+    /// The same for a socket whose blocking mode is to come back in the end.
+    pub(super) fn with(socket: T, blocking: Blocking) -> Source<T> {
         let registered = Registered {
             first: OnceLock::new(),
             later: Mutex::new(None),
         };
         Source {
             registered,
+            blocking,
             streak: AtomicU32::new(0),
             socket,
         }
     }
 
-    /// The socket.
+    /// The socket. There is no such method for a mutable reference: who had one could put another socket in its place, and
+    /// close the one that is registered.
     pub(super) fn get(&self) -> &T {
         &self.socket
     }
 
-    /// The socket, deregistered.
-    pub(super) fn into_inner(self) -> T {
+    /// The socket, deregistered, and in the mode that it is to have in the end.
+    pub(super) fn release(self) -> T {
         drop(self.registered);
+        drop(self.blocking);
         self.socket
     }
+}
 
+impl<T: AsFd> Source<T> {
     /// Moves up to `len` bytes with `attempt`, waiting as needed.
     #[track_caller]
     pub(super) fn transfer(
@@ -244,7 +305,7 @@ impl Registered {
     #[inline]
     fn current(&self, direction: Direction) -> Option<(Current<'_>, Seen)> {
         let first = self.first.get()?;
-        let seen = first.readiness(direction).look();
+        let seen = first.registration.readiness(direction).look();
         if seen.is_closed() {
             self.current_later(direction)
         } else {
@@ -255,7 +316,7 @@ impl Registered {
     #[cold]
     fn current_later(&self, direction: Direction) -> Option<(Current<'_>, Seen)> {
         let later = self.later.lock().clone()?;
-        let seen = later.readiness(direction).look();
+        let seen = later.registration.readiness(direction).look();
         if seen.is_closed() {
             None
         } else {
@@ -275,12 +336,7 @@ impl Registered {
                 return Ok(Current::Later(Arc::clone(later)));
             }
         }
-        let new = context::with_driver(|driver| {
-            // SAFETY: the socket keeps its descriptor until it is dropped, and the registrations in a `Source` are dropped
-            // before its socket. A `Current` borrows the source.
-            unsafe { Registration::new(driver, fd) }
-        })
-        .expect("a greenlet runs on a hub")?;
+        let new = watch(fd)?;
         if self.first.get().is_none() {
             return Ok(Current::First(self.first.get_or_init(|| new)));
         }
@@ -290,9 +346,48 @@ impl Registered {
     }
 }
 
+/// Registers a source's descriptor with the hub that runs here.
+fn watch(fd: BorrowedFd<'_>) -> io::Result<Watch> {
+    // SAFETY: the descriptor stays open for as long as the source has the socket, and the registrations in a source are
+    // dropped before its socket; whoever holds a `Current` borrows the source. It stays open, because it was given for the
+    // length of a shared borrow, and must be good for as long as any shared borrow could last: the socket cannot tell when
+    // one ends, only when it is mutably borrowed, which a source never does, or dropped.
+    match unsafe { register(fd) } {
+        Ok(registration) => Ok(Watch {
+            registration,
+            _duplicate: None,
+        }),
+        // Another source on the same descriptor has been here. To the poller a duplicate is a stranger.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let duplicate = fd.try_clone_to_owned()?;
+            // SAFETY: it is kept beside the registration, and closed after it.
+            let registration = unsafe { register(duplicate.as_fd()) }?;
+            Ok(Watch {
+                registration,
+                _duplicate: Some(duplicate),
+            })
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this kind of file is always ready, or its system cannot tell: it cannot be waited for",
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+/// # Safety
+///
+/// As for [`Registration::new`].
+unsafe fn register(fd: BorrowedFd<'_>) -> io::Result<Registration> {
+    // SAFETY: the caller's promise.
+    context::with_driver(|driver| unsafe { Registration::new(driver, fd) })
+        .expect("a greenlet runs on a hub")
+}
+
 /// The registration's hub has gone.
-fn is_closed(registration: &Registration) -> bool {
-    registration.readiness(Direction::Read).look().is_closed()
+fn is_closed(watch: &Watch) -> bool {
+    let readiness = watch.registration.readiness(Direction::Read);
+    readiness.look().is_closed()
 }
 
 impl Deref for Current<'_> {
@@ -300,8 +395,8 @@ impl Deref for Current<'_> {
 
     fn deref(&self) -> &Registration {
         match self {
-            Current::First(first) => first,
-            Current::Later(later) => later,
+            Current::First(first) => &first.registration,
+            Current::Later(later) => &later.registration,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::driver::Direction;
 
@@ -78,44 +78,70 @@ pub(super) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::
     count(unsafe { libc::sendmsg(fd.as_raw_fd(), &message, SEND) })
 }
 
-/// A new socket for connections to `address`, in non-blocking mode.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn stream_socket(address: &SocketAddr) -> io::Result<Socket> {
-    Socket::new(
-        Domain::for_address(*address),
-        Type::STREAM.nonblocking(),
-        Some(Protocol::TCP),
-    )
+/// Receives a datagram, and says where it came from. With `peek` it stays where it is.
+pub(super) fn receive_from(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    peek: bool,
+) -> io::Result<(usize, SockAddr)> {
+    let flags = if peek {
+        RECEIVE | libc::MSG_PEEK
+    } else {
+        RECEIVE
+    };
+    // SAFETY: recvfrom writes an address with its family and length, or, if there is none, no more than the length; the
+    // storage comes zeroed.
+    unsafe {
+        SockAddr::try_init(|storage, length| {
+            // SAFETY: the buffer is as long as is said, and writable; so is the storage.
+            count(libc::recvfrom(
+                fd.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                flags,
+                storage.cast(),
+                length,
+            ))
+        })
+    }
 }
 
-/// A new socket for connections to `address`, in non-blocking mode.
+/// Sends a datagram to `address`.
+pub(super) fn send_to(fd: BorrowedFd<'_>, buffer: &[u8], address: &SockAddr) -> io::Result<usize> {
+    SockRef::from(&fd).send_to_with_flags(buffer, address, SEND)
+}
+
+/// A new socket for streams, in non-blocking mode.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn stream_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
+    Socket::new(domain, Type::STREAM.nonblocking(), protocol)
+}
+
+/// A new socket for streams, in non-blocking mode.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn stream_socket(address: &SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(*address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+pub(super) fn stream_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::STREAM, protocol)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
 /// Accepts a connection, in non-blocking mode and closed on exec from the start.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+pub(super) fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, SockAddr)> {
     let (socket, address) = SockRef::from(&fd).accept4(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)?;
-    Ok((socket.into(), internet(&address)?))
+    Ok((socket.into(), address))
 }
 
 /// Accepts a connection, in non-blocking mode and closed on exec.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+pub(super) fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, SockAddr)> {
     let (socket, address) = SockRef::from(&fd).accept()?;
     socket.set_nonblocking(true)?;
-    Ok((socket.into(), internet(&address)?))
+    Ok((socket.into(), address))
 }
 
-fn internet(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
+/// The address, if it is one of the internet.
+pub(super) fn internet(address: &SockAddr) -> io::Result<SocketAddr> {
     // std's words for the same.
     address
         .as_socket()
@@ -127,33 +153,63 @@ pub(super) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Resu
     SockRef::from(&fd).set_nonblocking(nonblocking)
 }
 
+/// Whether the descriptor is in non-blocking mode.
+pub(super) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: no pointer is passed.
+    match unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) } {
+        -1 => Err(io::Error::last_os_error()),
+        flags => Ok(flags & libc::O_NONBLOCK != 0),
+    }
+}
+
+/// Whether this is the kind of file that systems tell the readiness of.
+pub(super) fn may_be_polled(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: all-zero is a valid `stat`.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: it outlives the call.
+    if unsafe { libc::fstat(fd.as_raw_fd(), &mut stat) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    let kind = stat.st_mode & libc::S_IFMT;
+    Ok(![libc::S_IFREG, libc::S_IFDIR, libc::S_IFBLK].contains(&kind))
+}
+
+/// Whether the descriptor is ready now, or broken.
+pub(super) fn is_ready(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    poll(fd, direction, 0)
+}
+
 /// Blocks the OS thread until the socket is ready (or broken), or the deadline has come, which it tells by `false`.
 pub(super) fn block(
     fd: BorrowedFd<'_>,
     direction: Direction,
     until: Option<Instant>,
 ) -> io::Result<bool> {
-    let events = match direction {
-        Direction::Read => libc::POLLIN,
-        Direction::Write => libc::POLLOUT,
-    };
     loop {
-        let mut poll = libc::pollfd {
-            fd: fd.as_raw_fd(),
-            events,
-            revents: 0,
-        };
-        // SAFETY: it is one, and it outlives the call.
-        let ready = count(unsafe { libc::poll(&mut poll, 1, milliseconds(until)) } as isize);
-        match ready {
-            Ok(0) if until.is_some_and(|until| until <= Instant::now()) => return Ok(false),
+        match poll(fd, direction, milliseconds(until)) {
+            Ok(false) if until.is_some_and(|until| until <= Instant::now()) => return Ok(false),
             // A timeout too long for one call, or a signal.
-            Ok(0) => {}
-            Ok(_) => return Ok(true),
+            Ok(false) => {}
+            Ok(true) => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+fn poll(fd: BorrowedFd<'_>, direction: Direction, milliseconds: i32) -> io::Result<bool> {
+    let events = match direction {
+        Direction::Read => libc::POLLIN,
+        Direction::Write => libc::POLLOUT,
+    };
+    let mut poll = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events,
+        revents: 0,
+    };
+    // SAFETY: it is one, and it outlives the call.
+    let ready = count(unsafe { libc::poll(&mut poll, 1, milliseconds) } as isize)?;
+    Ok(ready != 0)
 }
 
 /// What is left until the deadline, rounded up.

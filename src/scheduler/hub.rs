@@ -93,6 +93,10 @@ pub(crate) struct Core {
     pub(crate) searching: bool,
     /// It has been idle since it last ran a greenlet.
     pub(crate) was_idle: bool,
+    /// It has taken its poller's events a moment ago, when it was blocked.
+    pub(crate) has_polled: bool,
+    /// There were some, and what they have woken has not been found yet.
+    pub(crate) woken_by_event: bool,
     /// Turns of the loop until the next maintenance.
     turns_left: u32,
     /// Turns between two.
@@ -207,6 +211,8 @@ impl Hub {
                 quiet_naps: 0,
                 searching: false,
                 was_idle: true,
+                has_polled: false,
+                woken_by_event: false,
                 turns_left: FIRST_MAINTENANCE,
                 turns_between: FIRST_MAINTENANCE,
                 maintained: Instant::now(),
@@ -363,10 +369,11 @@ impl Hub {
         }
     }
 
-    /// Queues a migrating greenlet that has only yielded. Nobody is notified: if there are others to take, the hub's
-    /// maintenance sees to that, and if it gets stuck first, whoever looks after it.
+    /// Queues a migrating greenlet that has only yielded, or that the hub itself has woken, for an event or a timer. Nobody is
+    /// notified, as this hub is about to take from the queue: if there are others to take, its maintenance sees to that, and
+    /// if it gets stuck first, whoever looks after it.
     #[inline]
-    pub(crate) fn push_yielded_migrating(&self, ready: Ready) {
+    pub(crate) fn push_quietly(&self, ready: Ready) {
         self.core(|core| core.stealable.push(ready));
     }
 

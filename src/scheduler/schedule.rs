@@ -61,7 +61,9 @@ unsafe impl Schedule for Lane {
         hub::with_current_or(
             |hub| ptr::eq(hub.lane(), self),
             |here| match here {
-                Some(hub) => hub.push_stealable(ready),
+                Some(hub) if hub.context().greenlet().is_some() => hub.push_stealable(ready),
+                // Woken by the hub itself, which may count as idle still, and would notify itself.
+                Some(hub) => hub.push_quietly(ready),
                 None => {
                     let _kept = self.keep();
                     self.inject(ready);

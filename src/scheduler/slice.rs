@@ -101,7 +101,7 @@ fn resume(hub: &Hub, ready: Ready) {
                 hub.hasten_maintenance();
             }
             if header.is_migrating() {
-                hub.push_yielded_migrating(ready);
+                hub.push_quietly(ready);
             } else {
                 hub.push_yielded(ready);
             }

@@ -70,7 +70,9 @@ fn maintain(hub: &Hub) {
 /// Fires timers that are due, and wakes whom the poller names, without blocking.
 fn serve_driver(hub: &Hub) {
     let driver = hub.remote().driver();
-    if driver.registered() > 0 {
+    // A hub that was blocked has its events already.
+    let has_polled = hub.core(|core| std::mem::take(&mut core.has_polled));
+    if driver.registered() > 0 && !has_polled {
         hub.heartbeat().polls.add(1);
         // An error here comes again from the blocking wait, which reports it.
         let _ = with_events(hub, |events| driver.poll(events, true));
@@ -172,7 +174,13 @@ fn search(hub: &Hub) -> Option<Ready> {
     let patience = hub.core(|core| core.patience);
     for round in 0.. {
         if let Some(ready) = look_around(hub) {
-            hub.core(|core| core.patience = (core.patience * 2).min(PATIENCE.1));
+            hub.core(|core| {
+                // What an event woke would have been found by no search, however long: the kernel wakes a blocked hub for
+                // less than it costs to ask it again and again.
+                if !std::mem::take(&mut core.woken_by_event) {
+                    core.patience = (core.patience * 2).min(PATIENCE.1);
+                }
+            });
             stop_searching(hub);
             return Some(ready);
         }
@@ -252,11 +260,16 @@ fn block(hub: &Hub, until: Option<Instant>) {
         .core(|core| !core.stackless.is_empty())
         .then(|| Instant::now() + RETRY);
     let until = [until, timer, retry].into_iter().flatten().min();
-    if let Err(error) = with_events(hub, |events| remote.driver().block(events, until)) {
+    let woken = match with_events(hub, |events| remote.driver().block(events, until)) {
+        Ok(woken) => woken,
         // Without its poller a hub can neither wait nor be woken: nothing sensible is left to do.
-        panic!("hub {} could not wait for events: {error}", remote.index());
-    }
-    hub.core(|core| core.notes.slept());
+        Err(error) => panic!("hub {} could not wait for events: {error}", remote.index()),
+    };
+    hub.core(|core| {
+        core.has_polled = true;
+        core.woken_by_event = woken > 0;
+        core.notes.slept();
+    });
     hub.restart_pace(Instant::now());
 }
 

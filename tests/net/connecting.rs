@@ -1,11 +1,10 @@
 //! How connections begin.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenhub::net::{SocketAddr, TcpListener, TcpStream};
+use greenhub::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
 use crate::worlds::{LONG, SHORT, Task, alone, cpu_time, everywhere, listen, within};
 

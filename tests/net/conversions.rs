@@ -4,9 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use greenhub::net::{TcpListener, TcpStream};
+use greenhub::net::unix::{UnixDatagram, UnixListener, UnixStream};
+use greenhub::net::{TcpListener, TcpStream, UdpSocket};
 
-use crate::worlds::{SHORT, everywhere, listen, pair};
+use crate::worlds::{Folder, SHORT, everywhere, listen, pair};
 
 #[test]
 fn sockets_turn_into_stds_and_back() {
@@ -60,6 +61,91 @@ fn sockets_turn_into_stds_and_back() {
         let listener = unsafe { TcpListener::from_raw_fd(number) };
         let _near = TcpStream::connect(address).unwrap();
         listener.accept().unwrap();
+    });
+}
+
+/// Through every conversion, and back, under the same number.
+fn round_trip<Ours, Std>(ours: Ours) -> Ours
+where
+    Ours: TryFrom<Std> + AsRawFd + IntoRawFd + FromRawFd + From<OwnedFd> + Into<OwnedFd>,
+    Std: TryFrom<Ours> + AsRawFd,
+    <Ours as TryFrom<Std>>::Error: std::fmt::Debug,
+    <Std as TryFrom<Ours>>::Error: std::fmt::Debug,
+{
+    let number = ours.as_raw_fd();
+    let std = Std::try_from(ours).unwrap();
+    assert_eq!(std.as_raw_fd(), number);
+    assert!(!is_nonblocking(&std));
+    let ours = Ours::try_from(std).unwrap();
+    assert!(is_nonblocking(&ours));
+    let fd: OwnedFd = ours.into();
+    assert_eq!(fd.as_raw_fd(), number);
+    assert!(!is_nonblocking(&fd));
+    let ours = Ours::from(fd);
+    assert!(is_nonblocking(&ours));
+    // SAFETY: it is given up in the same breath.
+    let ours = unsafe { Ours::from_raw_fd(ours.into_raw_fd()) };
+    assert_eq!(ours.as_raw_fd(), number);
+    assert!(is_nonblocking(&ours));
+    ours
+}
+
+#[test]
+fn datagram_and_unix_sockets_turn_into_stds_and_back() {
+    everywhere(|_| {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(SHORT)).unwrap();
+        let socket = round_trip::<_, std::net::UdpSocket>(socket);
+        assert_eq!(socket.read_timeout().unwrap(), Some(SHORT));
+        let kind = socket.recv(&mut [0]).unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::WouldBlock);
+
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_write_timeout(Some(SHORT)).unwrap();
+        let near = round_trip::<_, std::os::unix::net::UnixStream>(near);
+        assert_eq!(near.write_timeout().unwrap(), Some(SHORT));
+        (&near).write_all(b"x").unwrap();
+        (&far).read_exact(&mut [0]).unwrap();
+
+        let (near, far) = UnixDatagram::pair().unwrap();
+        let near = round_trip::<_, std::os::unix::net::UnixDatagram>(near);
+        near.send(b"x").unwrap();
+        assert_eq!(far.recv(&mut [0; 8]).unwrap(), 1);
+
+        let folder = Folder::new();
+        let listener = UnixListener::bind(folder.join("sock")).unwrap();
+        let listener = round_trip::<_, std::os::unix::net::UnixListener>(listener);
+        let near = UnixStream::connect(folder.join("sock")).unwrap();
+        drop(listener.accept().unwrap());
+        drop(near);
+        // Not while it is shared: the other must not block its hub.
+        let clone = listener.try_clone().unwrap();
+        assert!(is_nonblocking(&OwnedFd::from(listener)));
+        drop(clone);
+    });
+}
+
+#[test]
+fn nonblocking_mode_is_stds_and_goes_along() {
+    everywhere(|_| {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let clone = socket.try_clone().unwrap();
+        assert_eq!(
+            clone.recv(&mut [0]).unwrap_err().kind(),
+            ErrorKind::WouldBlock
+        );
+        drop(clone);
+        assert!(is_nonblocking(
+            &std::net::UdpSocket::try_from(socket).unwrap()
+        ));
+        let (near, _far) = UnixDatagram::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        assert_eq!(
+            near.recv(&mut [0]).unwrap_err().kind(),
+            ErrorKind::WouldBlock
+        );
+        assert!(is_nonblocking(&OwnedFd::from(near)));
     });
 }
 
@@ -134,4 +220,11 @@ fn sockets_have_the_auto_traits_of_stds() {
     check::<TcpStream>();
     check::<TcpListener>();
     check::<greenhub::net::Incoming<'_>>();
+    check::<UdpSocket>();
+    check::<UnixStream>();
+    check::<UnixListener>();
+    check::<UnixDatagram>();
+    check::<greenhub::net::unix::Incoming<'_>>();
+    check::<greenhub::net::Source<std::fs::File>>();
+    check::<greenhub::net::ListenOptions>();
 }

@@ -5,10 +5,11 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenhub::net::{Shutdown, TcpStream};
+use greenhub::net::{Shutdown, Source, TcpStream};
 
 use crate::worlds::{
-    LONG, SHORT, Task, alone, cpu_time, everywhere, fill, listen, pair, pattern, within,
+    LONG, SHORT, Task, alone, cpu_time, everywhere, fill, listen, pair, pattern, until_parked,
+    within,
 };
 
 #[test]
@@ -126,6 +127,8 @@ fn a_reset_wakes_a_writer_that_waits() {
 #[test]
 fn closing_a_clone_and_taking_its_number_again_disturbs_nobody() {
     everywhere(|world| {
+        let (listener, address) = listen();
+        let mut reused = 0;
         for _ in 0..100 {
             let (near, far) = pair();
             let clone = near.try_clone().unwrap();
@@ -146,10 +149,15 @@ fn closing_a_clone_and_taking_its_number_again_disturbs_nobody() {
             });
             drop(clone);
             // Somebody else gets the number, and is registered under it.
-            let others: Vec<_> = (0..4).map(|_| pair()).collect();
-            let reused = others
-                .iter()
-                .any(|(near, far)| [near.as_raw_fd(), far.as_raw_fd()].contains(&number));
+            let others: Vec<_> = (0..4)
+                .map(|_| {
+                    let near = TcpStream::connect(address).unwrap();
+                    (near, listener.accept().unwrap().0)
+                })
+                .collect();
+            if others.iter().any(|(near, _)| near.as_raw_fd() == number) {
+                reused += 1;
+            }
             for (near, far) in &others {
                 near.set_read_timeout(Some(Duration::from_micros(100)))
                     .unwrap();
@@ -163,9 +171,9 @@ fn closing_a_clone_and_taking_its_number_again_disturbs_nobody() {
             }
             (&far).write_all(b"ok").unwrap();
             assert_eq!(&reader.join(), b"ok");
-            // Tests run side by side, so it is not certain each time.
-            let _ = reused;
         }
+        // Tests run side by side, so it is not certain each time.
+        assert!(reused > 0);
     });
 }
 
@@ -217,5 +225,57 @@ fn half_closed_and_reset_sockets_that_nobody_reads_cost_nothing() {
                 "sockets at rest",
             );
         },
+    );
+}
+
+/// Each wake-up is one attempt, so attempts tell how often the poller has found something to say.
+#[test]
+fn what_ends_is_reported_a_few_times_and_not_again_and_again() {
+    /// How the other end of a connection ends, if it is not dropped.
+    type End = fn(std::net::TcpStream) -> Option<std::net::TcpStream>;
+    fn attempts(end: End) -> usize {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let far = listener.accept().unwrap().0;
+        // A byte that the peer never reads makes its closing a reset.
+        (&near).write_all(b"x").unwrap();
+        let near = Source::new(near).unwrap();
+        let reader = greenhub::spawn(move || {
+            let mut attempts = 0;
+            // It never succeeds, so it is made again at every event.
+            let late = greenhub::timeout(10 * SHORT, || {
+                near.read_with(|_| -> std::io::Result<()> {
+                    attempts += 1;
+                    Err(ErrorKind::WouldBlock.into())
+                })
+            });
+            assert!(late.is_err());
+            attempts
+        });
+        until_parked(&reader);
+        let _kept = end(far);
+        reader.join().unwrap()
+    }
+    within(
+        LONG,
+        || {
+            greenhub::run(|| {
+                // Bytes, half a closing, a whole one, a reset.
+                let ends: [End; 4] = [
+                    |mut far| far.write_all(b"bytes").map(|()| far).ok(),
+                    |far| far.shutdown(Shutdown::Write).map(|()| far).ok(),
+                    |mut far| {
+                        far.read_exact(&mut [0]).unwrap();
+                        None
+                    },
+                    |_| None,
+                ];
+                for (number, end) in ends.into_iter().enumerate() {
+                    let attempts = attempts(end);
+                    assert!((2..=5).contains(&attempts), "{number}: {attempts}");
+                }
+            })
+        },
+        "an end that is reported",
     );
 }

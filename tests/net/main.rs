@@ -1,9 +1,18 @@
-//! TCP sockets, as std's behave: from settled greenlets, from migrating ones, from plain OS threads, and between them.
+//! Sockets, as std's behave: from settled greenlets, from migrating ones, from plain OS threads, and between them.
 
 mod connecting;
 mod conversions;
 mod ends;
 mod greenlets;
 mod modes;
+mod names;
+mod options;
+mod sources;
+mod std_tcp;
+mod std_tcp_handles;
+mod std_udp;
+mod std_unix;
 mod transfers;
+mod udp;
+mod unix;
 mod worlds;

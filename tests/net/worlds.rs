@@ -1,6 +1,8 @@
 //! Who runs a test, and what the tests share.
 
 use std::io::{Read, Write};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -48,7 +50,7 @@ impl World {
         }
     }
 
-    pub(crate) fn run(self, test: fn(World)) {
+    pub(crate) fn run(self, test: impl FnOnce(World) + Send + 'static) {
         match self {
             World::Settled | World::Mixed => greenhub::run(move || test(self)),
             World::Migrating => greenhub::run(move || self.spawn(move || test(self)).join()),
@@ -65,6 +67,20 @@ impl<T> Task<T> {
         }
     }
 
+    /// The same for a certain kind of wait.
+    pub(crate) fn until_parked_in(&self, wait: &str) {
+        if let Task::Greenlet(handle) = self {
+            until_parked_in(handle, wait);
+        }
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        match self {
+            Task::Greenlet(handle) => handle.is_finished(),
+            Task::Thread(handle) => handle.is_finished(),
+        }
+    }
+
     pub(crate) fn join(self) -> T {
         match self {
             Task::Greenlet(handle) => handle.join().expect("a greenlet of the test panicked"),
@@ -74,13 +90,18 @@ impl<T> Task<T> {
 }
 
 pub(crate) fn until_parked<T>(handle: &greenhub::JoinHandle<T>) {
-    while !format!("{:?}", handle.greenlet()).contains("Parked(") {
+    until_parked_in(handle, "");
+}
+
+pub(crate) fn until_parked_in<T>(handle: &greenhub::JoinHandle<T>, wait: &str) {
+    let parked = format!("Parked({wait}");
+    while !format!("{:?}", handle.greenlet()).contains(&parked) {
         greenhub::yield_now();
     }
 }
 
 /// Runs a test in every world, and fails if one takes too long.
-pub(crate) fn everywhere(test: fn(World)) {
+pub(crate) fn everywhere(test: impl Fn(World) + Copy + Send + 'static) {
     for world in WORLDS {
         within(LONG, move || world.run(test), &format!("{world:?}"));
     }
@@ -141,13 +162,32 @@ pub(crate) fn echo(mut stream: TcpStream) {
     }
 }
 
-/// Runs one test of this file again, alone, in another process, where it may spoil what the process shares.
+/// Runs one test of this binary again, alone, in another process, where it may spoil what the process shares.
 pub(crate) fn alone(name: &str, body: fn()) {
-    const MARK: &str = "GREENHUB_TEST_ALONE";
-    if std::env::var_os(MARK).is_some_and(|mark| mark == name) {
+    alone_with(name, &[], body);
+}
+
+/// The same with these variables in that process's environment.
+pub(crate) fn alone_with(name: &str, environment: &[(&str, &str)], body: fn()) {
+    if is_alone(name) {
         return body();
     }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.envs(environment.iter().copied());
+    rerun(name, command);
+}
+
+/// This process was started for this test.
+pub(crate) fn is_alone(name: &str) -> bool {
+    std::env::var_os(MARK).is_some_and(|mark| mark == name)
+}
+
+/// Names the test that a process was started for.
+const MARK: &str = "GREENHUB_TEST_ALONE";
+
+/// Runs `command`, this binary, for one test, which must succeed.
+pub(crate) fn rerun(name: &str, mut command: Command) {
+    let output = command
         .args(["--exact", name, "--nocapture"])
         .env(MARK, name)
         .output()
@@ -171,4 +211,29 @@ pub(crate) fn cpu_time() -> Duration {
     let [user, system] = [usage.ru_utime, usage.ru_stime]
         .map(|time| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1_000));
     user + system
+}
+
+/// A folder of the test's own, which goes with this.
+pub(crate) struct Folder(std::path::PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("greenhub-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn join(&self, name: &str) -> std::path::PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -1,4 +1,4 @@
-//! `wait/wait_queue.rs`: completions, deadlines and kills, and waits for one of several things.
+//! `wait/wait_queue`: completions, deadlines and kills, and waits for one of several things.
 
 use std::time::Instant;
 

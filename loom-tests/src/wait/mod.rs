@@ -6,7 +6,7 @@
     reason = "the models use a part of each file"
 )]
 
-#[path = "../../../src/wait/wait_queue.rs"]
+#[path = "../../../src/wait/wait_queue/mod.rs"]
 mod wait_queue;
 
 pub(crate) use interrupt::{Shield, deliver_due};

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::net::tcp::{TcpListener, TcpStream};
+use crate::net::unix::{self, UnixListener, UnixStream};
 
 /// Something that connections come from. Implement it for a listener of your own, such as one that wraps another's streams.
 pub trait Listener: Send + Sync + 'static {
@@ -27,6 +28,15 @@ impl Listener for TcpListener {
 
     fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         TcpListener::accept(self)
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+    type Address = unix::SocketAddr;
+
+    fn accept(&self) -> io::Result<(UnixStream, unix::SocketAddr)> {
+        UnixListener::accept(self)
     }
 }
 

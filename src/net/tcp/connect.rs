@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 
+use socket2::{Domain, Protocol};
+
 use crate::net::modes::Patience;
 use crate::net::source::{Purpose, Source};
 use crate::net::sys;
@@ -10,9 +12,9 @@ use crate::net::sys;
 /// Connects to one address. When patience ends first, the error is `WouldBlock`.
 #[track_caller]
 pub(super) fn connect(address: &SocketAddr, patience: Patience) -> io::Result<Source<TcpStream>> {
-    let socket = sys::stream_socket(address)?;
+    let socket = sys::stream_socket(Domain::for_address(*address), Some(Protocol::TCP))?;
     let begun = socket.connect(&(*address).into());
-    let source = Source::new(TcpStream::from(socket));
+    let source = Source::over(TcpStream::from(socket));
     match begun {
         Ok(()) => return Ok(source),
         // An interrupted connect goes on by itself, as one in progress does.

@@ -2,7 +2,9 @@
 
 mod connect;
 mod listener;
+mod options;
 mod stream;
 
 pub use listener::{Incoming, TcpListener};
+pub use options::ListenOptions;
 pub use stream::TcpStream;

@@ -1,0 +1,224 @@
+//! What all sockets have in common: the source, the modes, and the calls that differ in nothing but their names.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{self, Shutdown};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::modes::{Modes, Patience};
+use super::source::{Purpose, Source};
+use super::sys;
+use crate::primitive::sync::Arc;
+
+/// std's type of a socket.
+pub(super) trait StdSocket: AsFd + From<OwnedFd> + Into<OwnedFd> {
+    /// Its calls wait unless the descriptor is in non-blocking mode. Those of the others are told each time.
+    const NEEDS_MODE: bool = false;
+}
+
+impl StdSocket for net::TcpStream {}
+impl StdSocket for net::UdpSocket {}
+impl StdSocket for unix::net::UnixStream {}
+impl StdSocket for unix::net::UnixDatagram {}
+
+impl StdSocket for net::TcpListener {
+    const NEEDS_MODE: bool = true;
+}
+
+impl StdSocket for unix::net::UnixListener {
+    const NEEDS_MODE: bool = true;
+}
+
+/// A socket of either world: std's underneath, greenlets' above.
+pub(super) struct Socket<S> {
+    source: Source<S>,
+    modes: Arc<Modes>,
+}
+
+impl<S: StdSocket> Socket<S> {
+    /// A new socket, in non-blocking mode already.
+    pub(super) fn new(socket: S) -> Socket<S> {
+        Socket::from_source(Source::over(socket))
+    }
+
+    /// A new socket that has been waited for.
+    pub(super) fn from_source(source: Source<S>) -> Socket<S> {
+        Socket {
+            source,
+            modes: Arc::default(),
+        }
+    }
+
+    /// Takes over a socket with the timeouts that the kernel knows, and puts it into non-blocking mode. Calls wait, whatever
+    /// mode it was in before.
+    pub(super) fn adopt(socket: S) -> io::Result<Socket<S>> {
+        sys::set_nonblocking(socket.as_fd(), true)?;
+        Ok(Socket::adopt_nonblocking(socket))
+    }
+
+    /// The same for any descriptor. What cannot be used fails at its first use.
+    pub(super) fn adopt_any(fd: OwnedFd) -> Socket<S> {
+        // It fails for what is no open file, and that fails at every other call too.
+        let _ = sys::set_nonblocking(fd.as_fd(), true);
+        Socket::adopt_nonblocking(fd.into())
+    }
+
+    fn adopt_nonblocking(socket: S) -> Socket<S> {
+        let options = SockRef::from(&socket);
+        let read = options.read_timeout().unwrap_or_default();
+        let write = options.write_timeout().unwrap_or_default();
+        Socket {
+            source: Source::over(socket),
+            modes: Arc::new(Modes::new(read, write)),
+        }
+    }
+
+    /// The socket in the mode that std would have left it in, and whether that succeeded. While there are clones that must
+    /// not block their hub, it stays non-blocking.
+    pub(super) fn release(self) -> (S, io::Result<()>) {
+        let shared = S::NEEDS_MODE && Arc::strong_count(&self.modes) > 1;
+        let nonblocking = self.modes.nonblocking() || shared;
+        let socket = self.source.release();
+        let result = sys::set_nonblocking(socket.as_fd(), nonblocking);
+        (socket, result)
+    }
+
+    /// std's socket, for the calls that do not wait.
+    pub(super) fn get(&self) -> &S {
+        self.source.get()
+    }
+
+    /// Another handle, which shares the modes.
+    pub(super) fn try_clone(&self) -> io::Result<Socket<S>> {
+        let duplicate = self.get().as_fd().try_clone_to_owned()?;
+        Ok(Socket {
+            source: Source::over(duplicate.into()),
+            modes: Arc::clone(&self.modes),
+        })
+    }
+
+    /// Sets the read timeout.
+    pub(super) fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let options = SockRef::from(self.get());
+        // The kernel's own does nothing in non-blocking mode, but a std socket that this becomes will need it.
+        options.set_read_timeout(in_kernel(timeout)?)?;
+        self.modes.set_read_timeout(timeout);
+        Ok(())
+    }
+
+    /// Sets the write timeout.
+    pub(super) fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let options = SockRef::from(self.get());
+        options.set_write_timeout(in_kernel(timeout)?)?;
+        self.modes.set_write_timeout(timeout);
+        Ok(())
+    }
+
+    /// How calls wait.
+    pub(super) fn modes(&self) -> &Modes {
+        &self.modes
+    }
+
+    /// Closes one direction or both.
+    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        SockRef::from(self.get()).shutdown(how)
+    }
+
+    /// The pending error.
+    pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        SockRef::from(self.get()).take_error()
+    }
+
+    /// Repeats what reads, or accepts, until it does not fail with `WouldBlock`.
+    #[track_caller]
+    pub(super) fn read_with<R>(
+        &self,
+        purpose: Purpose,
+        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.source
+            .run(purpose, self.modes.read_patience(), attempt)
+    }
+
+    /// Repeats what writes until it does not fail with `WouldBlock`.
+    #[track_caller]
+    pub(super) fn write_with<R>(
+        &self,
+        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.source
+            .run(Purpose::WRITE, self.write_patience(), attempt)
+    }
+
+    /// How long a write may wait.
+    pub(super) fn write_patience(&self) -> Patience {
+        self.modes.write_patience()
+    }
+}
+
+/// Streams of bytes: a transfer that is shorter than asked for says that the next would wait.
+impl<S: StdSocket> Socket<S> {
+    /// Reads.
+    #[track_caller]
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (patience, len) = (self.modes.read_patience(), buffer.len());
+        self.source
+            .transfer(Purpose::READ, patience, len, |fd| sys::receive(fd, buffer))
+    }
+
+    /// Reads into several buffers.
+    #[track_caller]
+    pub(super) fn receive_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let patience = self.modes.read_patience();
+        self.source.transfer(Purpose::READ, patience, len, |fd| {
+            sys::receive_vectored(fd, buffers)
+        })
+    }
+
+    /// Writes.
+    #[track_caller]
+    pub(super) fn send(&self, buffer: &[u8]) -> io::Result<usize> {
+        let patience = self.modes.write_patience();
+        self.source
+            .transfer(Purpose::WRITE, patience, buffer.len(), |fd| {
+                sys::send(fd, buffer)
+            })
+    }
+
+    /// Writes from several buffers.
+    #[track_caller]
+    pub(super) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let patience = self.modes.write_patience();
+        self.source.transfer(Purpose::WRITE, patience, len, |fd| {
+            sys::send_vectored(fd, buffers)
+        })
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Socket<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+/// The timeout as the kernel's option takes it: there zero means none, and microseconds are the unit.
+fn in_kernel(timeout: Option<Duration>) -> io::Result<Option<Duration>> {
+    match timeout {
+        Some(Duration::ZERO) => Err(zero_timeout()),
+        timeout => Ok(timeout.map(|timeout| timeout.max(Duration::from_micros(1)))),
+    }
+}
+
+/// The error for a timeout of zero, in std's words.
+pub(super) fn zero_timeout() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "cannot set a 0 duration timeout",
+    )
+}
