@@ -117,7 +117,6 @@ fn converse<H>(
 where
     H: Fn(&mut Exchange<'_, &TcpStream>) -> Result<(), Failure>,
 {
-    stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(limits.stall))?;
     stream.set_write_timeout(Some(limits.stall))?;
     match serve(stream, limits, handle, handler)? {

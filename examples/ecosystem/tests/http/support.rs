@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use greenhub::net::{TcpListener, TcpStream};
+use greenhub::net::TcpStream;
 use greenhub::sync::Event;
 use greenhub_ecosystem::http::{Limits, Server, Summary};
+use greenhub_ecosystem::listening;
 use greenhub_ecosystem::service::Service;
 
 /// Only there to end a test that hangs.
@@ -61,7 +62,7 @@ impl Gate {
 pub(crate) fn server(most: usize, limits: Limits) -> (Server, Gate) {
     let service = Arc::new(Service::default());
     let gate = Gate::default();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let listener = listening::on((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let server = Server::start(listener, most, limits, {
         let gate = gate.clone();
         move |exchange| {

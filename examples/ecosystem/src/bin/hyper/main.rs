@@ -157,7 +157,6 @@ fn converse(
     stream: TcpStream,
     handle: &ServerHandle,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(STALL))?;
     let connection = http1::Builder::new()
         .timer(clock::Clock)

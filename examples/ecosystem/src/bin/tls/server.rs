@@ -114,7 +114,6 @@ fn converse(
     service: &Service,
     handle: &ServerHandle,
 ) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(STALL))?;
     stream.set_write_timeout(Some(STALL))?;
     let connection = ServerConnection::new(config).map_err(io::Error::other)?;

@@ -91,7 +91,6 @@ pub(crate) fn serve(stream: TcpStream, id: u64, events: &Sender<Event>) {
 }
 
 fn greet(half: Half) -> Result<WebSocket<Half>, Error> {
-    let _ = half.stream.set_nodelay(true);
     half.stream.set_read_timeout(Some(SILENCE))?;
     half.stream.set_write_timeout(Some(SILENCE))?;
     let accepted = timeout(HANDSHAKE, || {
