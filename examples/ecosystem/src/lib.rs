@@ -4,6 +4,7 @@
 //! | example | shows |
 //! | --- | --- |
 //! | `http` | an HTTP/1.1 server in plain sequential code, on `httparse` |
+//! | `hyper` | the same with `hyper` 1.x, over its runtime traits |
 //! | `loadgen` | a small Locust: thousands of virtual users against that server |
 //! | `tls` | `rustls` over greenhub's `TcpStream` |
 //! | `websocket` | `tungstenite` over greenhub's `TcpStream`: a chat room |

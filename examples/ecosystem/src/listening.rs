@@ -3,21 +3,19 @@
 use std::io;
 use std::net::SocketAddr;
 
-use greenhub::net::TcpListener;
-use socket2::{Domain, Socket, Type};
+use greenhub::net::{ListenOptions, TcpListener};
 
 /// Connections that may wait to be accepted. std asks for 128; whoever comes then tries again after a second.
-const BACKLOG: i32 = 4096;
+const BACKLOG: u32 = 4096;
 
-/// Listens on `address`.
+/// Listens on `address`. What is written to the connections is sent at once: whoever writes here has gathered before.
 ///
 /// # Errors
 ///
 /// The system's.
 pub fn on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    std::net::TcpListener::from(socket).try_into()
+    ListenOptions::new()
+        .backlog(BACKLOG)
+        .nodelay(true)
+        .listen(address)
 }

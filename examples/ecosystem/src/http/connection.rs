@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
+use super::attendance::Attendance;
 use super::exchange::{CLOSE, Exchange, Next, Wire, is_timeout};
 use super::head::{Framing, Head};
 use super::status::{Failure, Refusal};
@@ -28,29 +29,6 @@ impl Default for Limits {
             head_time: Duration::from_secs(10),
             stall: Duration::from_secs(60),
         }
-    }
-}
-
-/// What a connection and its server tell each other.
-pub trait Attendance {
-    /// The connection waits for a request from now on, and may be closed; `false`: it shall close itself.
-    fn idle(&self) -> bool;
-    /// It does so no longer: something has come.
-    fn busy(&self);
-    /// No more exchanges, please.
-    fn is_stopping(&self) -> bool;
-}
-
-/// Nobody keeps an eye on the connection.
-impl Attendance for () {
-    fn idle(&self) -> bool {
-        true
-    }
-
-    fn busy(&self) {}
-
-    fn is_stopping(&self) -> bool {
-        false
     }
 }
 
@@ -82,8 +60,7 @@ where
             Err(Failure::Refused(refusal)) => return refuse(&mut wire, refusal),
             Err(Failure::Io(error)) => return Err(error),
         };
-        let persists = !attendance.is_stopping();
-        let mut exchange = Exchange::new(&mut wire, &head, limits.body, persists);
+        let mut exchange = Exchange::new(&mut wire, &head, limits.body, attendance);
         let done = match head.framing {
             Framing::Length(length) if length > limits.body => {
                 Err(Refusal::new(413, "the body is too large").into())
@@ -116,22 +93,18 @@ fn next_head<S: Read + Write>(
 ) -> Result<Option<Head>, Failure> {
     if wire.input.is_empty() {
         wire.flush()?;
-        if !attendance.idle() {
-            return Ok(None);
-        }
-        let come = wire.fill();
-        attendance.busy();
-        match come {
-            Ok(0) => return Ok(None),
-            Ok(_) => {}
-            Err(error) if is_timeout(&error) => return Ok(None),
-            Err(error) => return Err(error.into()),
+        match attendance.idle(&mut || wire.fill()) {
+            None | Some(Ok(0)) => return Ok(None),
+            Some(Ok(_)) => {}
+            Some(Err(error)) if is_timeout(&error) => return Ok(None),
+            Some(Err(error)) => return Err(error.into()),
         }
     }
     // Most heads come at once, and arm no timer.
     if let Some(head) = take_head(wire, limits)? {
         return Ok(Some(head));
     }
+    // Nothing is left to be sent that the timeout could cut in two.
     wire.flush()?;
     let rest = greenhub::timeout(limits.head_time, || rest_of_head(wire, limits));
     rest.unwrap_or_else(|_elapsed| Err(Refusal::new(408, "the head does not come").into()))

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use httpdate::HttpDate;
 
+use super::attendance::Attendance;
 use super::body::{Body, Broken};
 use super::buffer::Buffer;
 use super::head::{Framing, Head, Method};
@@ -119,6 +120,7 @@ pub struct Exchange<'w, S> {
     head: &'w Head,
     body: Body,
     most_body: u64,
+    attendance: &'w dyn Attendance,
     state: State,
     /// The client has been told to send the body, or needs not be.
     continued: bool,
@@ -129,12 +131,11 @@ pub struct Exchange<'w, S> {
 }
 
 impl<'w, S: Read + Write> Exchange<'w, S> {
-    /// `persists`: the server does not mind another exchange on this connection.
     pub(super) fn new(
         wire: &'w mut Wire<S>,
         head: &'w Head,
         most_body: u64,
-        persists: bool,
+        attendance: &'w dyn Attendance,
     ) -> Exchange<'w, S> {
         Exchange {
             wire,
@@ -143,7 +144,8 @@ impl<'w, S: Read + Write> Exchange<'w, S> {
             most_body,
             state: State::Open,
             continued: !head.expects_continue,
-            persists: persists && head.keep_alive,
+            persists: head.keep_alive,
+            attendance,
             is_broken: false,
         }
     }
@@ -339,6 +341,7 @@ impl<'w, S: Read + Write> Exchange<'w, S> {
         assert_eq!(self.state, State::Open, "a request has one answer");
         // Whether the client will ever send a body that it has not been asked for, nobody knows.
         self.persists &= self.continued || self.body.is_done();
+        self.persists &= !self.attendance.is_stopping();
         let connection = match (self.persists, self.head.minor) {
             (false, _) => CLOSE,
             (true, 0) => "Connection: keep-alive\r\n",

@@ -1,7 +1,7 @@
 //! HTTP/1.1 in plain sequential code: a greenlet a connection, which reads a request, answers it, and reads the next.
 //!
-//! Nothing in here but `server.rs` and `client.rs` knows of greenlets or sockets; the rest works on anything that reads and
-//! writes. Only the syntax of heads is left to `httparse`.
+//! `server.rs` and `client.rs` know of sockets; the rest works on anything that reads and writes, so that it serves HTTPS as
+//! well. Only the syntax of heads is left to `httparse`.
 //!
 //! | file | what it does |
 //! | --- | --- |
@@ -10,11 +10,13 @@
 //! | `chunks.rs` | the chunked transfer coding, decoded |
 //! | `body.rs` | a body, whatever its coding |
 //! | `status.rs` | status codes; the refusal of a request |
+//! | `attendance.rs` | whether a connection shall go on |
 //! | `exchange.rs` | a request and its answer, as handlers see them |
 //! | `connection.rs` | the requests of one connection, one after another |
-//! | `server.rs` | connections: accepting, bounding, stopping |
+//! | `server.rs` | connections, on `greenhub::net::server` |
 //! | `client.rs` | a client that keeps its connection |
 
+mod attendance;
 mod body;
 mod buffer;
 mod chunks;
@@ -25,8 +27,9 @@ mod head;
 mod server;
 mod status;
 
+pub use attendance::Attendance;
 pub use client::{Answer, Client, Payload};
-pub use connection::{Attendance, Ending, Limits, serve};
+pub use connection::{Ending, Limits, serve};
 pub use exchange::Exchange;
 pub use head::{Framing, Head, Method};
 pub use server::{Server, Summary};

@@ -1,13 +1,14 @@
 //! The number of connections, and their end.
 
 use std::io::Write;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use greenhub::net::TcpStream;
-use greenhub::spawn;
+use greenhub::{join_all, spawn};
 use greenhub_ecosystem::http::Limits;
 
-use crate::support::{BYE, LAST_HELLO, PATIENCE, connect, rest, server, statuses, talk, until};
+use crate::support::{PATIENCE, connect, rest, server, statuses, talk, until};
 
 /// A request that is answered when the test lets it.
 const HELD: &str = "GET /held HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -15,20 +16,16 @@ const HELD: &str = "GET /held HTTP/1.1\r\nHost: x\r\n\r\n";
 #[test]
 fn connections_above_the_most_wait_for_a_place() {
     greenhub::run(|| {
-        let (server, _gate) = server(1, Limits::default());
+        let (server, gate) = server(2, Limits::default());
         let address = server.address();
-        let mut first = connect(address);
-        first
-            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            .unwrap();
-        until(&first, "greenlet.\n");
-        // It is connected, and its request sent; but the only place is taken.
-        let second = connect(address);
-        (&second).write_all(BYE.as_bytes()).unwrap();
-        assert_eq!(server.open(), 1);
-        drop(first);
-        assert_eq!(rest(&second), LAST_HELLO);
-        assert_eq!(server.stop(PATIENCE).connections, 2);
+        let request = "GET /slow?ms=5 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let clients = (0..20).map(|_| spawn(move || talk(address, request)));
+        for answer in join_all(clients) {
+            assert_eq!(statuses(&answer.unwrap()), [200]);
+        }
+        let most = gate.most_inside.load(Relaxed);
+        assert!((1..=2).contains(&most), "{most} at once");
+        assert_eq!(server.stop(PATIENCE).unwrap().connections, 20);
     });
 }
 
@@ -55,7 +52,7 @@ fn a_stop_finishes_what_is_on_its_way_and_closes_what_is_idle() {
         echo.write_all(format!("{head}hello").as_bytes()).unwrap();
         until(&echo, "hello\r\n");
 
-        let stop = spawn(move || server.stop(PATIENCE));
+        let stop = spawn(move || server.stop(PATIENCE).unwrap());
         for idle in idle {
             assert_eq!(rest(&idle), "");
         }
@@ -83,7 +80,7 @@ fn a_stop_kills_what_takes_too_long() {
         let address = server.address();
         let held = spawn(move || talk(address, HELD));
         gate.reached.wait();
-        let summary = server.stop(Duration::from_millis(50));
+        let summary = server.stop(Duration::from_millis(50)).unwrap();
         assert_eq!(held.join().unwrap(), "");
         assert_eq!((summary.connections, summary.killed), (1, 1));
     });
@@ -93,6 +90,6 @@ fn a_stop_kills_what_takes_too_long() {
 fn a_server_that_nobody_visits_stops_too() {
     greenhub::run(|| {
         let (server, _gate) = server(1, Limits::default());
-        assert_eq!(server.stop(PATIENCE).connections, 0);
+        assert_eq!(server.stop(PATIENCE).unwrap().connections, 0);
     });
 }

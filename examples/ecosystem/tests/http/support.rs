@@ -3,11 +3,13 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use greenhub::net::{TcpListener, TcpStream};
+use greenhub::net::TcpStream;
 use greenhub::sync::Event;
 use greenhub_ecosystem::http::{Limits, Server, Summary};
+use greenhub_ecosystem::listening;
 use greenhub_ecosystem::service::Service;
 
 /// Only there to end a test that hangs.
@@ -38,23 +40,43 @@ pub(crate) struct Gate {
     pub(crate) reached: Arc<Event>,
     /// It may go on.
     pub(crate) open: Arc<Event>,
+    /// How many requests are being answered, and how many were at most.
+    inside: Arc<AtomicUsize>,
+    pub(crate) most_inside: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    fn enter(&self) -> impl Drop {
+        struct Inside(Arc<AtomicUsize>);
+        impl Drop for Inside {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Relaxed);
+            }
+        }
+        let inside = self.inside.fetch_add(1, Relaxed) + 1;
+        self.most_inside.fetch_max(inside, Relaxed);
+        Inside(Arc::clone(&self.inside))
+    }
 }
 
 pub(crate) fn server(most: usize, limits: Limits) -> (Server, Gate) {
     let service = Arc::new(Service::default());
     let gate = Gate::default();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let listener = listening::on((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let server = Server::start(listener, most, limits, {
         let gate = gate.clone();
-        move |exchange| match exchange.head().path.as_str() {
-            "/panic" => panic!("as the client wished"),
-            "/held" => {
-                exchange.flush()?;
-                gate.reached.set();
-                gate.open.wait();
-                Ok(exchange.respond(200, "text/plain", b"at last\n")?)
+        move |exchange| {
+            let _inside = gate.enter();
+            match exchange.head().path.as_str() {
+                "/panic" => panic!("as the client wished"),
+                "/held" => {
+                    exchange.flush()?;
+                    gate.reached.set();
+                    gate.open.wait();
+                    Ok(exchange.respond(200, "text/plain", b"at last\n")?)
+                }
+                _ => service.answer(exchange),
             }
-            _ => service.answer(exchange),
         }
     });
     (server.unwrap(), gate)
@@ -65,7 +87,7 @@ pub(crate) fn against(limits: Limits, test: impl FnOnce(SocketAddr) + Send) -> S
     greenhub::run(|| {
         let (server, _gate) = server(100, limits);
         test(server.address());
-        let summary = server.stop(PATIENCE);
+        let summary = server.stop(PATIENCE).unwrap();
         assert_eq!(summary.killed, 0, "{summary:?}");
         summary
     })

@@ -95,7 +95,9 @@ fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
         );
         let why = signals.recv().unwrap_or("no signal can come any more");
         println!("stopping: {why}; {} connections are open", server.open());
-        print(server.stop(options.grace), service.counts());
+        let summary = server.stop(options.grace);
+        let summary = summary.map_err(|error| format!("the server had ended: {error}"))?;
+        print(summary, service.counts());
         Ok(())
     })
 }
@@ -112,8 +114,8 @@ fn start(address: SocketAddr, most: usize, service: &Arc<Service>) -> std::io::R
 
 fn print(summary: Summary, counts: Counts) {
     println!(
-        "{} connections, {} broken, {} killed",
-        summary.connections, summary.broken, summary.killed
+        "{} connections, {} broken; {} were open at the stop and drained, {} killed",
+        summary.connections, summary.broken, summary.drained, summary.killed
     );
     println!(
         "{} requests, {} refused; {} bytes received, {} streamed",

@@ -37,15 +37,17 @@ pub(crate) fn take(grace: Duration) -> Result<(), String> {
 
     // A stop waits for this answer, and not for the connection that does nothing.
     let idle = Client::connect(address, TIMEOUT).map_err(|error| format!("stop: {error}"))?;
+    let before = service.counts().requests;
     let slow = spawn(move || -> io::Result<Answer> {
         Client::connect(address, TIMEOUT)?.request("GET", "/slow?ms=300", Payload::None, |_| Ok(()))
     });
-    while server.open() < 2 {
+    while server.open() < 2 || service.counts().requests == before {
         sleep(Duration::from_millis(1));
     }
-    sleep(Duration::from_millis(50));
     let begun = Instant::now();
-    let summary = server.stop(grace);
+    let summary = server
+        .stop(grace)
+        .map_err(|error| format!("stop: {error}"))?;
     let answer = slow.join().map_err(|error| format!("stop: {error}"))?;
     expect(answer, 200, 13).map_err(|error| format!("stop: {error}"))?;
     drop(idle);

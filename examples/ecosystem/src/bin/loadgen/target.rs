@@ -29,7 +29,10 @@ pub(crate) fn serve() -> Result<(), String> {
         let server = server.map_err(|error| format!("the server cannot listen: {error}"))?;
         println!("{}", server.address());
         let _ = signals.recv();
-        match server.stop(Duration::from_secs(5)).killed {
+        let summary = server
+            .stop(Duration::from_secs(5))
+            .map_err(|error| format!("the server had ended: {error}"))?;
+        match summary.killed {
             0 => Ok(()),
             killed => Err(format!("the server had to kill {killed} connections")),
         }

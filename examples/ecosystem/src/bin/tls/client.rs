@@ -81,8 +81,7 @@ pub(crate) fn visit(options: &Options) -> Result<(), String> {
         "{:<20} a wrong name, and a stranger's certificate",
         "refused"
     );
-    server.stop();
-    Ok(())
+    server.stop()
 }
 
 /// Trusts this certificate alone.

@@ -80,7 +80,6 @@ fn serve(address: SocketAddr) -> Result<(), String> {
         println!("listening on https://{}", server.address());
         let why = signals.recv().unwrap_or("no signal can come any more");
         println!("stopping: {why}");
-        server.stop();
-        Ok(())
+        server.stop()
     })
 }

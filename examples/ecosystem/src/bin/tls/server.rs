@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenhub::net::{TcpListener, TcpStream};
+use greenhub::net::TcpStream;
+use greenhub::net::server::{self, Served, ServerHandle};
 use greenhub::{JoinHandle, spawn, timeout};
 use greenhub_ecosystem::http::{self, Limits};
 use greenhub_ecosystem::listening;
@@ -20,13 +21,17 @@ pub(crate) const NAME: &str = "localhost";
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// How long a stop waits for answers that are on their way.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// How long a client may do nothing.
 const STALL: Duration = Duration::from_secs(60);
 
 pub(crate) struct Server {
     address: SocketAddr,
     certificate: CertificateDer<'static>,
-    accepting: JoinHandle<()>,
+    serving: JoinHandle<io::Result<Served>>,
+    handle: ServerHandle,
 }
 
 impl Server {
@@ -38,11 +43,23 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|error| format!("cannot listen: {error}"))?;
-        let accepting = spawn(move || accept(&listener, &Arc::new(config)));
+        let server = server::Server::new(listener);
+        let handle = server.handle();
+        let serving = spawn({
+            let (config, service) = (Arc::new(config), Service::default());
+            let handle = handle.clone();
+            move || {
+                server.serve(move |stream, _peer| {
+                    // What goes wrong on a connection is its client's business.
+                    let _ = converse(stream, Arc::clone(&config), &service, &handle);
+                })
+            }
+        });
         Ok(Server {
             address,
             certificate,
-            accepting,
+            serving,
+            handle,
         })
     }
 
@@ -55,10 +72,16 @@ impl Server {
         self.certificate.clone()
     }
 
-    /// Accepts no more. Connections go on.
-    pub(crate) fn stop(self) {
-        self.accepting.kill();
-        let _killed = self.accepting.join();
+    /// Finishes what is on its way, and ends.
+    pub(crate) fn stop(self) -> Result<(), String> {
+        self.handle.stop(GRACE);
+        let served = self.serving.join();
+        let served = served.map_err(|error| format!("the server: {error}"))?;
+        let served = served.map_err(|error| format!("the server: {error}"))?;
+        match served.killed() {
+            0 => Ok(()),
+            killed => Err(format!("{killed} connections had to be killed")),
+        }
     }
 }
 
@@ -85,24 +108,19 @@ fn config(
     Ok(config)
 }
 
-fn accept(listener: &TcpListener, config: &Arc<ServerConfig>) {
-    let service = Arc::new(Service::default());
-    for stream in listener.incoming().flatten() {
-        let (config, service) = (Arc::clone(config), Arc::clone(&service));
-        // What goes wrong on a connection is its client's business.
-        spawn(move || drop(converse(stream, config, &service)));
-    }
-}
-
-fn converse(stream: TcpStream, config: Arc<ServerConfig>, service: &Service) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+fn converse(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    service: &Service,
+    handle: &ServerHandle,
+) -> io::Result<()> {
     stream.set_read_timeout(Some(STALL))?;
     stream.set_write_timeout(Some(STALL))?;
     let connection = ServerConnection::new(config).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(connection, stream);
     timeout(HANDSHAKE, || stream.conn.complete_io(&mut stream.sock))
         .map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??;
-    let served = http::serve(&mut stream, &Limits::default(), &(), &|exchange| {
+    let served = http::serve(&mut stream, &Limits::default(), handle, &|exchange| {
         service.answer(exchange)
     });
     // So that the client knows that nothing has been cut off.

@@ -23,12 +23,14 @@ mod guest;
 mod member;
 mod room;
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use greenhub::channel::Sender;
-use greenhub::net::TcpListener;
+use greenhub::net::server::{Served, Server, ServerHandle};
 use greenhub::{JoinHandle, spawn};
 use greenhub_ecosystem::options::{self, Arguments, Usage};
 use greenhub_ecosystem::{files, listening, signals};
@@ -50,6 +52,8 @@ Options:
 
 It ends with status 1 if something is wrong, and with 2 if it was called in a wrong way.
 ";
+
+const MOST_GUESTS: u64 = 20_000;
 
 /// The room says goodbye, and then waits so long for the guests to leave.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -75,7 +79,7 @@ fn parse(arguments: &mut Arguments) -> Result<Options, Usage> {
     };
     while let Some(option) = arguments.option()? {
         match option.as_str() {
-            "--guests" => options.guests = arguments.number(&option, 1, 20_000)?,
+            "--guests" => options.guests = arguments.number(&option, 1, MOST_GUESTS)?,
             "--lines" => options.lines = arguments.number(&option, 1, 100_000)?,
             "--listen" => {
                 options.listen = Some(arguments.value(&option, "an address with a port")?);
@@ -89,48 +93,53 @@ fn parse(arguments: &mut Arguments) -> Result<Options, Usage> {
 /// A room with its door open.
 struct House {
     address: SocketAddr,
-    door: JoinHandle<()>,
+    door: JoinHandle<io::Result<Served>>,
+    handle: ServerHandle,
     room: JoinHandle<room::Tally>,
     events: Sender<Event>,
 }
 
 impl House {
-    fn open(address: SocketAddr) -> Result<House, String> {
+    fn open(address: SocketAddr, most: u64) -> Result<House, String> {
         let listener = listening::on(address)
             .map_err(|error| format!("cannot listen on {address}: {error}"))?;
         let address = listener
             .local_addr()
             .map_err(|error| format!("cannot listen: {error}"))?;
         let (events, heard) = room::channel();
+        let server = Server::new(listener).max_connections(most as usize);
+        let handle = server.handle();
+        let door = spawn({
+            let (events, numbers) = (events.clone(), AtomicU64::new(1));
+            move || {
+                server.serve(move |stream, _peer| {
+                    member::serve(stream, numbers.fetch_add(1, Relaxed), &events);
+                })
+            }
+        });
         Ok(House {
             address,
-            door: spawn({
-                let events = events.clone();
-                move || admit(&listener, &events)
-            }),
+            door,
+            handle,
             room: spawn(move || room::keep(&heard)),
             events,
         })
     }
 
+    /// Asks everybody to leave, and tells what has happened here.
     fn close(self) -> Result<room::Tally, String> {
-        self.door.kill();
-        let _killed = self.door.join();
         let _ = self.events.send(Event::Close);
+        self.handle.stop(FAREWELL);
+        let served = self.door.join();
+        let served = served.map_err(|error| format!("the door: {error}"))?;
+        let served = served.map_err(|error| format!("the door: {error}"))?;
+        // The room ends when nobody can tell it anything any more.
         drop(self.events);
-        match self.room.join_timeout(FAREWELL) {
-            Ok(tally) => tally.map_err(|error| format!("the room: {error}")),
-            Err(_) => Err("some guests would not leave".to_string()),
-        }
-    }
-}
-
-fn admit(listener: &TcpListener, events: &Sender<Event>) {
-    for (stream, id) in listener.incoming().zip(1..) {
-        // An accept that fails is the business of its peer, or waits a little by itself when there are no descriptors left.
-        if let Ok(stream) = stream {
-            let events = events.clone();
-            spawn(move || member::serve(stream, id, &events));
+        let tally = self.room.join();
+        let tally = tally.map_err(|error| format!("the room: {error}"))?;
+        match served.killed() {
+            0 => Ok(tally),
+            killed => Err(format!("{killed} guests would not leave")),
         }
     }
 }
@@ -138,8 +147,10 @@ fn admit(listener: &TcpListener, events: &Sender<Event>) {
 fn serve(address: SocketAddr) -> Result<(), String> {
     let signals =
         signals::stop(false).map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let most = files::room_for(MOST_GUESTS)
+        .map_err(|error| format!("cannot ask for open files: {error}"))?;
     greenhub::run(|| {
-        let house = House::open(address)?;
+        let house = House::open(address, most)?;
         println!("listening on ws://{}", house.address);
         let why = signals.recv().unwrap_or("no signal can come any more");
         println!("stopping: {why}");
@@ -159,7 +170,7 @@ fn chat(options: &Options) -> Result<(), String> {
         ));
     }
     greenhub::run(move || {
-        let house = House::open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let house = House::open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), guests)?;
         println!(
             "{guests} guests say {lines} lines each in ws://{}",
             house.address

@@ -91,19 +91,15 @@ pub(crate) fn serve(stream: TcpStream, id: u64, events: &Sender<Event>) {
 }
 
 fn greet(half: Half) -> Result<WebSocket<Half>, Error> {
-    let _ = half.stream.set_nodelay(true);
     half.stream.set_read_timeout(Some(SILENCE))?;
     half.stream.set_write_timeout(Some(SILENCE))?;
     let accepted = timeout(HANDSHAKE, || {
-        tungstenite::accept_with_config(half, Some(config()))
+        tungstenite::accept_with_config(half, Some(config())).map_err(|error| match error {
+            HandshakeError::Failure(error) => error,
+            HandshakeError::Interrupted(_) => timed_out(),
+        })
     });
-    match accepted {
-        Ok(Ok(socket)) => Ok(socket),
-        Ok(Err(HandshakeError::Failure(error))) => Err(error),
-        Ok(Err(HandshakeError::Interrupted(_))) | Err(_) => {
-            Err(io::Error::from(io::ErrorKind::TimedOut).into())
-        }
-    }
+    accepted.unwrap_or_else(|_elapsed| Err(timed_out()))
 }
 
 /// Tells the room what the guest says, until the connection ends.
@@ -162,6 +158,10 @@ fn write(mut stream: &TcpStream, queued: &Receiver<Frames>) {
         }
     }
     let _ = stream.shutdown(Shutdown::Write);
+}
+
+fn timed_out() -> Error {
+    io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
 fn is_timeout(error: &io::Error) -> bool {
