@@ -391,8 +391,9 @@ fn stops_from_everywhere_race_with_requests() {
                 .map(|_| {
                     let handle = serving.handle.clone();
                     std::thread::spawn(move || {
-                        for _ in 0..round * 20 {
-                            std::thread::yield_now();
+                        // Later and later. To yield would take for ever where the machine has much else to do.
+                        for _ in 0..round * 1000 {
+                            std::hint::spin_loop();
                         }
                         handle.stop(LONG);
                     })

@@ -1,8 +1,8 @@
 //! A greenlet placed on one hub against the runtime's end (`scheduler/placement.rs`, `closing.rs`, `inbox.rs`): it is run or
 //! cancelled, once, and what had settled on the hub is not lost when its inbox is emptied by another thread.
 //!
-//! Caught: the fence left out after a delivery; a spawner, or a hub, that does not look again; a
-//! spawner that does not notify the hub whose inbox it has emptied, or keeps what has started.
+//! Caught: the fence left out after a delivery; a spawner, or a hub, that does not look again; a spawner that
+//! does not notify the hub whose inbox it has emptied, or keeps what has started.
 
 use std::ptr::{self, NonNull};
 
