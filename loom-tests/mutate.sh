@@ -118,6 +118,11 @@ mutate 'shutdown: no fence after a push' $closing shutdown 's/(fn is_raised_afte
 mutate 'shutdown: no fence before the last look' $closing shutdown 's/(fn is_raised_before_last_look.*?)fence\(Ordering::SeqCst\);/$1/s'
 mutate 'shutdown: a spawner does not look again' $closing shutdown 's/(fn is_raised_after_push.*?)self\.is_raised\(\)/$1false/s'
 mutate 'shutdown: the hub does not look again' loom-tests/src/models/shutdown.rs shutdown 's/return self\.clear\(\);/return;/'
+mutate 'placement: no fence after a delivery' $closing placing 's/(fn is_raised_after_push.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'placement: a spawner does not look again' $closing placing 's/(fn is_raised_after_push.*?)self\.is_raised\(\)/$1false/s'
+mutate 'placement: the hub does not look again' loom-tests/src/models/placing.rs what_is_placed 's/take\(&mut owned\);\n(\s*)return;/return;/'
+mutate 'placement: the hub of an emptied inbox is not notified' loom-tests/src/models/placing.rs placing 's/(push\(taken\);\s*\})\s*self\.hub\.ring\(\);/$1/'
+mutate 'placement: what has started is kept' loom-tests/src/models/placing.rs placing 's/let _notified_below = self\.inbox\.push\(taken\);/let _ = taken;/'
 
 ring=src/channel/ring.rs
 mutate 'ring: a message is not published' $ring channels 's/slot\.stamp\.store\(place\.0\.wrapping_add\(1\), Ordering::Release\)/slot.stamp.store(place.0.wrapping_add(1), Ordering::Relaxed)/'

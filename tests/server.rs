@@ -123,8 +123,7 @@ fn connections_are_served_side_by_side() {
     });
 }
 
-/// Was made to fail by `hub: 0` for all connections in `Roll::enter`, and by pushing those of the acceptor's own hub onto
-/// its stealable queue.
+/// Broken once by giving all to the first hub in `Roll::enter`: caught.
 #[test]
 fn connections_are_spread_over_the_hubs_evenly() {
     let _watchdog = Watchdog::new();
@@ -246,6 +245,7 @@ fn the_bound_is_never_exceeded() {
     });
 }
 
+/// Broken once by not nudging those who idle: it hangs, and is caught.
 #[test]
 fn a_stop_ends_idle_connections_at_once_and_refuses_new_ones() {
     everywhere(|| {
@@ -391,8 +391,9 @@ fn stops_from_everywhere_race_with_requests() {
                 .map(|_| {
                     let handle = serving.handle.clone();
                     std::thread::spawn(move || {
-                        for _ in 0..round * 20 {
-                            std::thread::yield_now();
+                        // Later and later. To yield would take for ever where the machine has much else to do.
+                        for _ in 0..round * 1000 {
+                            std::hint::spin_loop();
                         }
                         handle.stop(LONG);
                     })
@@ -441,6 +442,7 @@ fn a_handler_that_panics_hurts_nobody() {
     });
 }
 
+/// Broken once by not refusing the kill that woke an idler: caught.
 #[test]
 fn idle_ends_other_waits_too_and_keeps_values() {
     everywhere(|| {
@@ -579,7 +581,7 @@ fn a_broken_listener_ends_the_server_with_its_error() {
     });
 }
 
-/// CHECKS.md, row 14: out of descriptors, it neither spins nor gives up.
+/// Out of descriptors, it neither spins nor gives up. Broken once by leaving the back-off out: caught.
 #[cfg(target_os = "linux")]
 #[test]
 fn out_of_descriptors_it_waits_and_recovers() {
@@ -609,11 +611,12 @@ fn out_of_descriptors_it_waits_and_recovers() {
             }
             let metrics = || serving.handle.metrics();
             eventually("it has run out", || metrics().starved > 0);
-            // Attempts get rarer and rarer: ten within some seconds, where one that spun would make millions.
+            // Attempts get rarer and rarer, up to 640 ms apart: seven in the first second, where one that spun would make
+            // hundreds of thousands, and one that waited for 10 ms each time a hundred.
             let begun = std::time::Instant::now();
             greenhub::sleep(Duration::from_millis(500));
             let attempts = metrics().starved;
-            let most = 2 + begun.elapsed().as_millis() as u64 / 10;
+            let most = 8 + begun.elapsed().as_millis() as u64 / 640;
             assert!(attempts <= most, "{attempts} attempts, not {most}");
             assert_eq!(metrics().active, 1);
             ask(&mut first);

@@ -95,7 +95,7 @@ pub(crate) struct Core {
     pub(crate) was_idle: bool,
     /// It has taken its poller's events a moment ago, when it was blocked.
     pub(crate) has_polled: bool,
-    /// There were some, and what they have woken has not been found yet.
+    /// An event has ended its last block.
     pub(crate) woken_by_event: bool,
     /// Turns of the loop until the next maintenance.
     turns_left: u32,

@@ -171,13 +171,16 @@ fn search(hub: &Hub) -> Option<Ready> {
     if !hub.core(|core| core.searching) && hub.lane().idle().try_search() {
         hub.core(|core| core.searching = true);
     }
-    let patience = hub.core(|core| core.patience);
+    let patience = hub.core(|core| match core.woken_by_event {
+        // Its work comes from the kernel, which wakes it for less than it costs to ask again and again: one look is enough.
+        true => 0,
+        false => core.patience,
+    });
     for round in 0.. {
         if let Some(ready) = look_around(hub) {
             hub.core(|core| {
-                // What an event woke would have been found by no search, however long: the kernel wakes a blocked hub for
-                // less than it costs to ask it again and again.
-                if !std::mem::take(&mut core.woken_by_event) {
+                // What an event woke says nothing for searching.
+                if !core.woken_by_event {
                     core.patience = (core.patience * 2).min(PATIENCE.1);
                 }
             });

@@ -10,6 +10,7 @@ mod killing;
 mod locks;
 mod offloading;
 mod parking;
+mod placing;
 mod readiness;
 mod shutdown;
 mod timers;

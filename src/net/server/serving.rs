@@ -18,7 +18,7 @@ use crate::wait::{JoinHandle, Shield};
 /// How many connections a server has open at once, unless told.
 const MAX_CONNECTIONS: usize = 65_536;
 
-/// Accepts connections and gives each a greenlet of its own: see [the module](self) for an example and for how it stops.
+/// Accepts connections and gives each a greenlet of its own: see [the module](crate::net::server) for an example and for how it stops.
 ///
 /// - **Bounded.** At the bound it accepts no more; who comes then waits in the kernel's backlog.
 /// - **Spread.** Each connection goes to the hub that has the fewest, and stays there.

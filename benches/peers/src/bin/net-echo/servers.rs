@@ -14,7 +14,11 @@ pub(crate) fn serve(peer: &str, workers: usize) {
     let _runtime: Box<dyn std::any::Any> = match peer {
         "greenhub" => Box::new(greenhub(listener, workers)),
         "tokio" => Box::new(tokio(listener, workers)),
-        "may" => Box::new(may(listener, workers)),
+        // Its scheduler belongs to the process.
+        "may" => {
+            may(listener, workers);
+            Box::new(())
+        }
         _ => {
             eprintln!("net-echo: no peer is called {peer:?}");
             std::process::exit(2);
