@@ -4,6 +4,7 @@ mod connecting;
 mod conversions;
 mod ends;
 mod greenlets;
+mod kills;
 mod modes;
 mod names;
 mod options;
