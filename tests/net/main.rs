@@ -2,7 +2,9 @@
 
 mod connecting;
 mod conversions;
+mod crowds;
 mod ends;
+mod faults;
 mod greenlets;
 mod kills;
 mod modes;
