@@ -221,8 +221,10 @@ fn readable() -> Scene {
     )
 }
 
+type Make = fn() -> Scene;
+
 /// What a greenlet's `Debug` calls the wait, and what it waits for.
-const WAITS: &[(&str, fn() -> Scene)] = &[
+const WAITS: &[(&str, Make)] = &[
     ("read", udp_receive),
     ("read", udp_receive_connected),
     ("read", datagram_receive),
