@@ -79,8 +79,7 @@ fn a_name_is_resolved_wherever_an_address_may_stand() {
     });
 }
 
-/// The only thread for calls that block is taken. Seen to fail with a resolver that is asked on the spot: then the greenlet
-/// never parks.
+/// The only thread for calls that block is taken. Seen to fail with a resolver that is asked on the spot.
 #[test]
 fn a_greenlet_that_asks_the_resolver_parks_and_one_that_knows_the_number_does_not() {
     alone_with(

@@ -11,7 +11,7 @@ use crate::worlds::{
     until_parked_in, within,
 };
 
-/// Seen to fail, with `WouldBlock`, when the connection is tried once.
+/// Seen to fail when the connection is tried once.
 #[test]
 fn connecting_waits_for_a_listener_whose_backlog_is_full() {
     everywhere(|world| {

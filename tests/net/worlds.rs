@@ -109,6 +109,7 @@ pub(crate) fn until_parked<T>(handle: &greenhub::JoinHandle<T>) {
 pub(crate) fn until_parked_in<T>(handle: &greenhub::JoinHandle<T>, wait: &str) {
     let parked = format!("Parked({wait}");
     while !format!("{:?}", handle.greenlet()).contains(&parked) {
+        assert!(!handle.is_finished(), "it has ended instead of waiting");
         greenhub::yield_now();
     }
 }
