@@ -2,8 +2,11 @@
 
 mod connecting;
 mod conversions;
+mod crowds;
 mod ends;
+mod faults;
 mod greenlets;
+mod kills;
 mod modes;
 mod names;
 mod options;

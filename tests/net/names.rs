@@ -12,13 +12,16 @@ fn all(addresses: impl ToSocketAddrs) -> Vec<SocketAddr> {
     addresses.to_socket_addrs().unwrap().collect()
 }
 
+fn borrowed<A: ToSocketAddrs + ?Sized>(addresses: &A) -> Vec<SocketAddr> {
+    all(addresses)
+}
+
 #[test]
 fn whatever_stands_for_addresses_with_std_does_here() {
     everywhere(|_| {
         let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
         let (near, far) = (SocketAddr::from((v4, 7)), SocketAddr::from((v6, 7)));
         assert_eq!(all(near), [near]);
-        assert_eq!(all(&near), [near]);
         assert_eq!(all(SocketAddrV4::new(v4, 7)), [near]);
         assert_eq!(all(SocketAddrV6::new(v6, 7, 0, 0)), [far]);
         assert_eq!(all((IpAddr::from(v4), 7)), [near]);
@@ -30,7 +33,10 @@ fn whatever_stands_for_addresses_with_std_does_here() {
         assert_eq!(all("127.0.0.1:7"), [near]);
         assert_eq!(all("[::1]:7"), [far]);
         assert_eq!(all(String::from("[::1]:7")), [far]);
-        assert_eq!(all(&String::from("[::1]:7")), [far]);
+        // And so does whatever borrows one of them.
+        assert_eq!(borrowed(&near), [near]);
+        assert_eq!(borrowed(&String::from("[::1]:7")), [far]);
+        assert_eq!(borrowed("[::1]:7"), [far]);
         assert_eq!(all(&[near, far][..]), [near, far]);
     });
 }
@@ -73,8 +79,7 @@ fn a_name_is_resolved_wherever_an_address_may_stand() {
     });
 }
 
-/// The only thread for calls that block is taken. Seen to fail with a resolver that is asked on the spot: then the greenlet
-/// never parks.
+/// The only thread for calls that block is taken. Seen to fail with a resolver that is asked on the spot.
 #[test]
 fn a_greenlet_that_asks_the_resolver_parks_and_one_that_knows_the_number_does_not() {
     alone_with(

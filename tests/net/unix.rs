@@ -1,41 +1,17 @@
 //! Unix sockets, beyond what std tests: above all the two waits that no event ends.
 
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::net;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use greenhub::net::unix::{UnixDatagram, UnixListener, UnixStream};
+use greenhub::net::unix::{UnixDatagram, UnixStream};
 
 use crate::worlds::{
-    Folder, LONG, SHORT, Task, World, everywhere, pattern, until_parked, until_parked_in, within,
+    Folder, LONG, SHORT, Task, World, everywhere, full_listener, pattern, until_parked,
+    until_parked_in, within,
 };
 
-/// A listener that lets hardly any connection wait, with as many as it lets.
-fn full_listener(path: &Path) -> (UnixListener, Vec<net::UnixStream>) {
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
-    socket
-        .bind(&socket2::SockAddr::unix(path).unwrap())
-        .unwrap();
-    socket.listen(0).unwrap();
-    let mut waiting = Vec::new();
-    loop {
-        assert!(waiting.len() < 100, "the backlog takes everything");
-        let client =
-            socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
-        client.set_nonblocking(true).unwrap();
-        match client.connect(&socket2::SockAddr::unix(path).unwrap()) {
-            Ok(()) => waiting.push(std::os::fd::OwnedFd::from(client).into()),
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::WouldBlock);
-                return (std::os::fd::OwnedFd::from(socket).into(), waiting);
-            }
-        }
-    }
-}
-
-/// Seen to fail, with `WouldBlock`, when the connection is tried once.
+/// Seen to fail when the connection is tried once.
 #[test]
 fn connecting_waits_for_a_listener_whose_backlog_is_full() {
     everywhere(|world| {

@@ -1,11 +1,14 @@
 //! Who runs a test, and what the tests share.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use greenhub::net::unix::UnixListener;
 use greenhub::net::{SocketAddr, TcpListener, TcpStream};
 
 /// Longer than anything here takes, on a machine that does much else.
@@ -43,10 +46,20 @@ impl World {
         f: impl FnOnce() -> T + Send + 'static,
     ) -> Task<T> {
         match self {
-            World::Settled => Task::Greenlet(greenhub::spawn(f)),
-            // SAFETY: the tests keep nothing that belongs to a thread across a wait.
-            World::Migrating => Task::Greenlet(unsafe { greenhub::spawn_migrating(f) }),
+            World::Settled | World::Migrating => Task::Greenlet(self.spawn_greenlet(f)),
             World::Threads | World::Mixed => Task::Thread(std::thread::spawn(f)),
+        }
+    }
+
+    /// A greenlet of either kind.
+    pub(crate) fn spawn_greenlet<T: Send + 'static>(
+        self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> greenhub::JoinHandle<T> {
+        match self {
+            // SAFETY: the tests keep nothing that belongs to a thread across a wait.
+            World::Migrating => unsafe { greenhub::spawn_migrating(f) },
+            _ => greenhub::spawn(f),
         }
     }
 
@@ -96,6 +109,7 @@ pub(crate) fn until_parked<T>(handle: &greenhub::JoinHandle<T>) {
 pub(crate) fn until_parked_in<T>(handle: &greenhub::JoinHandle<T>, wait: &str) {
     let parked = format!("Parked({wait}");
     while !format!("{:?}", handle.greenlet()).contains(&parked) {
+        assert!(!handle.is_finished(), "it has ended instead of waiting");
         greenhub::yield_now();
     }
 }
@@ -138,6 +152,29 @@ pub(crate) fn pair() -> (TcpStream, TcpStream) {
     let (far, peer) = listener.accept().unwrap();
     assert_eq!(peer, near.local_addr().unwrap());
     (near, far)
+}
+
+/// A listener that lets hardly any connection wait, with as many as it lets.
+pub(crate) fn full_listener(path: &Path) -> (UnixListener, Vec<std::os::unix::net::UnixStream>) {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    socket
+        .bind(&socket2::SockAddr::unix(path).unwrap())
+        .unwrap();
+    socket.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        assert!(waiting.len() < 100, "the backlog takes everything");
+        let client =
+            socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        match client.connect(&socket2::SockAddr::unix(path).unwrap()) {
+            Ok(()) => waiting.push(OwnedFd::from(client).into()),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                return (OwnedFd::from(socket).into(), waiting);
+            }
+        }
+    }
 }
 
 /// Bytes that differ from place to place.
