@@ -15,8 +15,8 @@ use crate::net::traits::{descriptor_traits, socket_methods, stream_traits, timeo
 
 /// A TCP connection: [`std::net::TcpStream`] for greenlets.
 ///
-/// Reads and writes go through [`Read`] and [`Write`], which a shared reference implements too: one greenlet may read
-/// while another writes. Dropping the last handle closes the connection.
+/// Reads and writes go through [`Read`](std::io::Read) and [`Write`](std::io::Write), which a shared reference implements
+/// too: one greenlet may read while another writes. Dropping the last handle closes the connection.
 ///
 /// ```no_run
 /// use std::io::{Read, Write};
