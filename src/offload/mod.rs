@@ -17,5 +17,4 @@ mod outcome;
 mod pool;
 
 pub use call::offload;
-#[allow(unused_imports, reason = "for calls that can pass an error on")]
 pub(crate) use call::try_offload;
