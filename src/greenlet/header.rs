@@ -15,8 +15,8 @@ use super::join_cell::{Completed, JoinCell};
 use super::local::Locals;
 use super::state::State;
 use super::wait_info::WaitInfo;
-use crate::fiber::{Fiber, StackSize, Suspender};
-use crate::primitive::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::fiber::{Fiber, StackBounds, StackSize, Suspender};
+use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// What is known of a greenlet whatever it computes. Who may touch what, and when:
 ///
@@ -27,7 +27,8 @@ use crate::primitive::atomic::{AtomicPtr, AtomicUsize, Ordering};
 /// | `link` | whoever queues or takes it in an inbox, that is, the holder of its [`Ready`] |
 /// | `home` | written by the hub at the first slice, before the greenlet can park; read by whoever unparks it |
 /// | `fiber`, `owned` | the hub that runs it (for `owned` of a migrating one: under its lane's lock) |
-/// | `suspender`, `locals`, `interrupts` | the greenlet itself, while it runs |
+/// | `locals`, `interrupts` | the greenlet itself, while it runs |
+/// | `suspender`, `may_block` | written by the greenlet itself, while it runs; the first is read by anyone as a mere address, the second as it is |
 /// | `spare` | the holder of its [`Ready`]: the greenlet while it runs, its hub, whoever has moved it out of PARKED |
 #[repr(C)]
 pub(crate) struct Header {
@@ -44,7 +45,7 @@ pub(crate) struct Header {
     delay: Delay,
     fiber: UnsafeCell<Option<Fiber>>,
     owned: OwnedLinks,
-    suspender: Cell<*const Suspender>,
+    suspender: AtomicPtr<Suspender>,
     locals: UnsafeCell<Locals>,
     interrupts: Interrupts,
     migrating: bool,
@@ -53,6 +54,8 @@ pub(crate) struct Header {
     spawned_at: &'static Location<'static>,
     stack_size: StackSize,
     wait_info: WaitInfo,
+    /// How many stretches in which it is meant to block it is in.
+    may_block: AtomicU32,
 }
 
 /// Neighbours in the list of started greenlets that a hub or a lane owns.
@@ -130,7 +133,7 @@ impl Header {
                 previous: Cell::new(None),
                 next: Cell::new(None),
             },
-            suspender: Cell::new(ptr::null()),
+            suspender: AtomicPtr::new(ptr::null_mut()),
             locals: UnsafeCell::new(Locals::new()),
             interrupts: Interrupts::none(),
             migrating: spawn.migrating,
@@ -139,6 +142,7 @@ impl Header {
             spawned_at: spawn.spawned_at,
             stack_size: spawn.stack_size,
             wait_info: WaitInfo::new(),
+            may_block: AtomicU32::new(0),
         }
     }
 
@@ -245,7 +249,12 @@ impl Header {
     pub(crate) unsafe fn run(header: NonNull<Header>, suspender: &Suspender) {
         // SAFETY: alive; the vtable fits the body by construction.
         unsafe {
-            header.as_ref().suspender.set(ptr::from_ref(suspender));
+            // Relaxed, as in `suspender`: whoever else reads it wants to know where the stack is, and takes null for an answer.
+            let suspender = ptr::from_ref(suspender).cast_mut();
+            header
+                .as_ref()
+                .suspender
+                .store(suspender, Ordering::Relaxed);
             (header.as_ref().vtable.run)(header);
         }
     }
@@ -258,7 +267,28 @@ impl Header {
     #[inline]
     pub(crate) unsafe fn suspender(&self) -> &Suspender {
         // SAFETY: set at the first slice; it lives at the root of the stack that the caller runs on.
-        unsafe { &*self.suspender.get() }
+        unsafe { &*self.suspender.load(Ordering::Relaxed) }
+    }
+
+    /// Anyone: where its stack lies, once it has begun to run. Tells nothing of who may touch it.
+    pub(crate) fn stack_bounds(&self) -> Option<StackBounds> {
+        let root = self.suspender.load(Ordering::Relaxed).addr();
+        (root != 0).then(|| StackBounds::around_root(root, self.stack_size))
+    }
+
+    /// Anyone: it is inside [`allow_blocking`](crate::detector::allow_blocking) now.
+    pub(crate) fn may_block(&self) -> bool {
+        self.may_block.load(Ordering::Relaxed) > 0
+    }
+
+    /// The greenlet itself: it enters such a stretch.
+    pub(crate) fn enter_blocking(&self) {
+        self.may_block.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The greenlet itself: it leaves it again.
+    pub(crate) fn leave_blocking(&self) {
+        self.may_block.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The greenlet itself: applies `f` to its locals. `f` must not run foreign code, which could come back here.

@@ -117,6 +117,7 @@ impl Builder {
             compute_hubs,
             thread_name: self.thread_name,
             max_greenlets,
+            observer: None,
         };
         let shared = scheduler::start(config, StackPool::new(stack_size, Guards::Probe))?;
         Ok(Runtime::of(shared))

@@ -140,7 +140,7 @@ fn hub_metrics(lane: &Lane) -> Vec<HubMetrics> {
         .map(|remote| {
             let heart = remote.heartbeat();
             HubMetrics {
-                slices: heart.slices.get(),
+                slices: heart.running.slices(),
                 spawned: heart.spawned.get(),
                 started: heart.started.get(),
                 finished: heart.finished.get(),

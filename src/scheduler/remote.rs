@@ -38,7 +38,7 @@ impl Remote {
     pub(crate) fn new(index: usize, stealer: Stealer, driver: Arc<Driver>) -> Remote {
         Remote {
             inbox: CachePadded::new(Inbox::new()),
-            heartbeat: CachePadded::new(Heartbeat::default()),
+            heartbeat: CachePadded::new(Heartbeat::new()),
             stealer,
             driver,
             index,

@@ -62,6 +62,10 @@ where
     F: FnOnce() -> T,
 {
     let lane = match options.lane {
+        LaneKind::Main if shared.isolation().contains(place) => {
+            // Better beside the others than not at all.
+            compute_lane(shared).unwrap_or(shared.main_lane())
+        }
         LaneKind::Main => shared.main_lane(),
         LaneKind::Compute => compute_lane(shared)?,
     };
