@@ -35,4 +35,4 @@ pub(crate) use cache::StackCache;
 pub(crate) use coroutine::{Fiber, Suspend, Suspender};
 pub(crate) use guard::Guards;
 pub(crate) use pool::StackPool;
-pub(crate) use stack::{StackBounds, StackSize};
+pub(crate) use stack::StackSize;

@@ -225,19 +225,6 @@ pub(crate) struct StackBounds {
 }
 
 impl StackBounds {
-    /// Those of a stack in whose first frame `root` lies, seen from outside: the stagger counts as a part of it.
-    pub(crate) fn around_root(root: usize, size: StackSize) -> StackBounds {
-        // The first frame is in the topmost page: the stagger leaves it more than 2 KiB there.
-        let top = root.next_multiple_of(page_size());
-        let bottom = top - size.usable();
-        StackBounds {
-            guard: bottom - page_size(),
-            bottom,
-            base: top,
-            size: size.bytes(),
-        }
-    }
-
     /// Whether touching `address` means that the stack has overflowed.
     pub(crate) fn is_guard(&self, address: usize) -> bool {
         (self.guard..self.bottom).contains(&address)

@@ -15,7 +15,7 @@ use super::join_cell::{Completed, JoinCell};
 use super::local::Locals;
 use super::state::State;
 use super::wait_info::WaitInfo;
-use crate::fiber::{Fiber, StackBounds, StackSize, Suspender};
+use crate::fiber::{Fiber, StackSize, Suspender};
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// What is known of a greenlet whatever it computes. Who may touch what, and when:
@@ -27,8 +27,8 @@ use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 /// | `link` | whoever queues or takes it in an inbox, that is, the holder of its [`Ready`] |
 /// | `home` | written by the hub at the first slice, before the greenlet can park; read by whoever unparks it |
 /// | `fiber`, `owned` | the hub that runs it (for `owned` of a migrating one: under its lane's lock) |
-/// | `locals`, `interrupts` | the greenlet itself, while it runs |
-/// | `suspender`, `may_block` | written by the greenlet itself, while it runs; the first is read by anyone as a mere address, the second as it is |
+/// | `suspender`, `locals`, `interrupts` | the greenlet itself, while it runs |
+/// | `may_block` | written by the greenlet itself, while it runs; read by anyone |
 /// | `spare` | the holder of its [`Ready`]: the greenlet while it runs, its hub, whoever has moved it out of PARKED |
 #[repr(C)]
 pub(crate) struct Header {
@@ -45,7 +45,7 @@ pub(crate) struct Header {
     delay: Delay,
     fiber: UnsafeCell<Option<Fiber>>,
     owned: OwnedLinks,
-    suspender: AtomicPtr<Suspender>,
+    suspender: Cell<*const Suspender>,
     locals: UnsafeCell<Locals>,
     interrupts: Interrupts,
     migrating: bool,
@@ -133,7 +133,7 @@ impl Header {
                 previous: Cell::new(None),
                 next: Cell::new(None),
             },
-            suspender: AtomicPtr::new(ptr::null_mut()),
+            suspender: Cell::new(ptr::null()),
             locals: UnsafeCell::new(Locals::new()),
             interrupts: Interrupts::none(),
             migrating: spawn.migrating,
@@ -249,12 +249,7 @@ impl Header {
     pub(crate) unsafe fn run(header: NonNull<Header>, suspender: &Suspender) {
         // SAFETY: alive; the vtable fits the body by construction.
         unsafe {
-            // Relaxed, as in `suspender`: whoever else reads it wants to know where the stack is, and takes null for an answer.
-            let suspender = ptr::from_ref(suspender).cast_mut();
-            header
-                .as_ref()
-                .suspender
-                .store(suspender, Ordering::Relaxed);
+            header.as_ref().suspender.set(ptr::from_ref(suspender));
             (header.as_ref().vtable.run)(header);
         }
     }
@@ -267,18 +262,13 @@ impl Header {
     #[inline]
     pub(crate) unsafe fn suspender(&self) -> &Suspender {
         // SAFETY: set at the first slice; it lives at the root of the stack that the caller runs on.
-        unsafe { &*self.suspender.load(Ordering::Relaxed) }
+        unsafe { &*self.suspender.get() }
     }
 
-    /// Anyone: where its stack lies, once it has begun to run. Tells nothing of who may touch it.
-    pub(crate) fn stack_bounds(&self) -> Option<StackBounds> {
-        let root = self.suspender.load(Ordering::Relaxed).addr();
-        (root != 0).then(|| StackBounds::around_root(root, self.stack_size))
-    }
-
-    /// Anyone: it is inside [`allow_blocking`](crate::detector::allow_blocking) now.
+    /// Anyone: it is in a stretch in which it is meant to block, that is, in `allow_blocking`.
     pub(crate) fn may_block(&self) -> bool {
-        self.may_block.load(Ordering::Relaxed) > 0
+        // Acquire pairs with the release in `leave_blocking`: whoever finds the greenlet out of it sees what it did before.
+        self.may_block.load(Ordering::Acquire) > 0
     }
 
     /// The greenlet itself: it enters such a stretch.
@@ -288,7 +278,7 @@ impl Header {
 
     /// The greenlet itself: it leaves it again.
     pub(crate) fn leave_blocking(&self) {
-        self.may_block.fetch_sub(1, Ordering::Relaxed);
+        self.may_block.fetch_sub(1, Ordering::Release);
     }
 
     /// The greenlet itself: applies `f` to its locals. `f` must not run foreign code, which could come back here.

@@ -41,4 +41,6 @@ pub(crate) use launch::start;
 pub(crate) use observer::Observer;
 pub(crate) use remote::Remote;
 pub(crate) use shared::{Config, Shared};
-pub(crate) use spawn::{Options, is_hub_of, runs_in, spawn, spawn_local, with_current_runtime};
+pub(crate) use spawn::{
+    Options, excuse_current_slice, is_hub_of, runs_in, spawn, spawn_local, with_current_runtime,
+};

@@ -57,6 +57,11 @@ impl Remote {
         &self.inbox
     }
 
+    /// How many greenlets are ready on this hub, as far as others can tell.
+    pub(crate) fn ready(&self) -> usize {
+        usize::try_from(self.heartbeat.queued.get()).unwrap_or(usize::MAX) + self.stealer.len()
+    }
+
     /// Its counters.
     #[inline]
     pub(crate) fn heartbeat(&self) -> &Heartbeat {

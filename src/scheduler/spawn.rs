@@ -169,6 +169,11 @@ pub(crate) fn is_hub_of(shared: &Shared) -> bool {
     hub::with_current(|hub| hub.belongs_to(shared)) == Some(true)
 }
 
+/// The greenlet that runs here has ended a stretch in which it was meant to keep its hub.
+pub(crate) fn excuse_current_slice() {
+    hub::with_current(|hub| hub.heartbeat().excuses.add(1));
+}
+
 #[cold]
 fn push_outside(shared: &Shared, lane: &Lane, ready: Ready) {
     if shared.closing().is_raised() {

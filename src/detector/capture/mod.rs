@@ -15,9 +15,16 @@ pub(crate) enum Activity {
         /// Which.
         number: i64,
         /// Its stack pointer.
-        sp: usize,
-        /// Its program counter.
-        pc: usize,
+        sp: u64,
+        /// The instruction after the call.
+        pc: u64,
+    },
+    /// It waits, but not in a system call.
+    Waiting {
+        /// Its stack pointer.
+        sp: u64,
+        /// The instruction that it waits at.
+        pc: u64,
     },
     /// Nobody knows.
     Unknown,
@@ -26,14 +33,10 @@ pub(crate) enum Activity {
 /// Which slice is meant, in words that a signal handler can read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SliceProbe<'a> {
-    /// The hub's slice number.
-    pub(crate) number: &'a AtomicU64,
-    /// What it must be.
+    /// A word that the hub's own thread changes before and after each slice.
+    pub(crate) word: &'a AtomicU64,
+    /// What it says in the slice that is meant.
     pub(crate) expected: u64,
-    /// The lowest address of the greenlet's stack that may be used.
-    pub(crate) bottom: usize,
-    /// The end of that stack.
-    pub(crate) top: usize,
 }
 
 /// A hub's thread.
