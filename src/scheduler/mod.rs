@@ -8,9 +8,10 @@
 //!   hub       what the hub's thread alone touches
 //!   shared, lane, remote                            what others touch: of a runtime, a lane, a hub
 //!   observer  what a detector implements to be told of a runtime's hubs
-//!   queue, inbox, idle, closing, owned, notes, watch, stackless, heartbeat, running, isolation    the parts
+//!   queue, backlog, inbox, idle, closing, owned, notes, watch, stackless, heartbeat, running, isolation    the parts
 //! ```
 
+mod backlog;
 mod closing;
 mod heartbeat;
 mod help;

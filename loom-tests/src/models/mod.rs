@@ -13,6 +13,7 @@ mod readiness;
 mod shutdown;
 mod timers;
 mod waiting;
+mod watching;
 
 /// Runs `model` under every interleaving and every value that a load may see.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
