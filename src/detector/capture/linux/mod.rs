@@ -29,6 +29,10 @@ mod peek;
 mod registers;
 mod signal;
 mod slot;
+#[cfg_attr(
+    not(feature = "stacks"),
+    allow(dead_code, reason = "copies that nobody reads are not made")
+)]
 mod snapshot;
 #[cfg(feature = "stacks")]
 mod stacks;

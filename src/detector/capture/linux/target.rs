@@ -52,7 +52,9 @@ pub(crate) struct Target {
 impl Target {
     /// The calling thread, which must be a hub's.
     pub(crate) fn of_this_thread() -> Target {
-        signal::install();
+        if stacks::ARE_READ {
+            signal::install();
+        }
         // SAFETY: gettid has no preconditions.
         let thread = unsafe { libc::gettid() } as u32;
         Target {

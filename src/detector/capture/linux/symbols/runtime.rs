@@ -13,23 +13,20 @@ use super::super::super::super::frame::Frame;
 pub(super) fn leave_out(frames: &mut Vec<Frame>) {
     let source = source();
     let source = source.as_deref();
-    // The innermost one stays whatever it is: where names are all there is, a closure may have become a part of it.
-    let root = frames
-        .iter()
-        .skip(1)
-        .position(|frame| is_root(frame, source))
-        .map(|at| at + 1);
-    if let Some(root) = root {
+    let own = |frame: &Frame| !is_internal(frame, source);
+    let Some(first) = frames.iter().position(own) else {
+        // Names are all there is, and the closure has become a part of what calls it.
+        frames.truncate(1);
+        return;
+    };
+    if let Some(root) = (first..frames.len()).find(|&at| is_root(&frames[at], source)) {
         frames.truncate(root);
         // What calls the closure and catches its panic.
-        while frames.len() > 1 && frames.last().is_some_and(is_caller) {
+        while frames.len() > first + 1 && frames.last().is_some_and(is_caller) {
             frames.pop();
         }
     }
-    let first = frames.iter().position(|frame| !is_internal(frame, source));
-    if let Some(first @ 2..) = first {
-        frames.drain(..first - 1);
-    }
+    frames.drain(..first.saturating_sub(1));
 }
 
 /// Where this crate's source lies, as debug information has it.
@@ -60,12 +57,11 @@ fn own<'f>(frame: &'f Frame, source: Option<&Path>) -> Option<&'f Path> {
 
 /// Is between the greenlet's closure and the root of its stack, or is corosensei's.
 fn is_root(frame: &Frame, source: Option<&Path>) -> bool {
-    const FILES: [&str; 5] = [
+    const FILES: [&str; 4] = [
         "greenlet/discard.rs",
         "greenlet/body.rs",
         "greenlet/header.rs",
         "scheduler/slice.rs",
-        "fiber/coroutine.rs",
     ];
     const NAMES: [&str; 5] = [
         "greenhub::greenlet::discard::",
@@ -109,8 +105,16 @@ fn is_internal(frame: &Frame, source: Option<&Path>) -> bool {
     let is_test = |text: &str| text.contains("tests");
     match own(frame, source) {
         Some(file) => !file.to_str().is_some_and(is_test),
+        None if frame.file.as_deref().is_some_and(is_corosensei) => true,
         None => CRATES.iter().any(|own| name.starts_with(own)) && !is_test(name),
     }
+}
+
+/// It comes from a registry, in a folder that is named after it.
+fn is_corosensei(file: &Path) -> bool {
+    file.iter()
+        .filter_map(|part| part.to_str())
+        .any(|part| part.starts_with("corosensei-"))
 }
 
 #[cfg(test)]
@@ -140,8 +144,6 @@ mod tests {
             frame("caught", &own("greenlet/discard.rs")),
             frame("run", &own("greenlet/body.rs")),
         ];
-        // The first is its own kind: a suspension begins where a slice does.
-        frames.remove(0);
         leave_out(&mut frames);
         let names: Vec<&str> = frames.iter().map(|frame| &*frame.function).collect();
         assert_eq!(names, ["sleep", "poll", "{closure#0}"]);

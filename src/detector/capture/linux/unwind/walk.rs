@@ -26,7 +26,6 @@ pub(crate) struct Trace {
 /// Unwinds stacks, and remembers what it has learnt of the program.
 pub(crate) struct Unwinder {
     modules: Modules,
-    cache: CacheNative<MayAllocateDuringUnwind>,
 }
 
 /// A frame: the address that it goes on at, and its registers there.
@@ -50,7 +49,6 @@ impl Unwinder {
     pub(crate) fn new() -> Unwinder {
         Unwinder {
             modules: Modules::new(),
-            cache: CacheNative::new(),
         }
     }
 
@@ -103,6 +101,9 @@ impl Unwinder {
         mut position: Position,
         addresses: &mut Vec<u64>,
     ) -> End {
+        // Not kept: where a frame's registers make no sense, framehop remembers for its address the rule that it falls back
+        // to, and would apply it to frames that are in order.
+        let mut cache = CacheNative::<MayAllocateDuringUnwind>::new();
         loop {
             let address = position.address.address_for_lookup();
             let is_code = self.modules.meet(address);
@@ -125,7 +126,7 @@ impl Unwinder {
             let next = self.modules.unwinder().unwind_frame(
                 position.address,
                 &mut registers,
-                &mut self.cache,
+                &mut cache,
                 &mut read,
             );
             // Each call has its place above the one that it makes.
@@ -153,7 +154,8 @@ impl Unwinder {
             .modules
             .function_start(lost.address.address_for_lookup());
         let sp = lost.registers.sp();
-        let candidates: Vec<(u64, Call)> = (sp.next_multiple_of(16)..sp.saturating_add(REACH))
+        let first = sp.checked_next_multiple_of(16)?;
+        let candidates: Vec<(u64, Call)> = (first..sp.saturating_add(REACH))
             .step_by(16)
             .filter_map(|frame| {
                 let returns_to = snapshot.word(frame.checked_add(8)?)?;
