@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::driver::Driver;
 use crate::fiber::overflow::Running;
-use crate::greenlet::{Failure, Greenlet, Header, Interrupts, Locals, Schedule};
+use crate::greenlet::{Failure, Greenlet, Header, Interrupts, Locals, Moment, Schedule};
 use crate::primitive::sync::Arc;
 use crate::primitive::thread::Parker;
 
@@ -37,6 +37,8 @@ pub(crate) struct Context {
     pace: Cell<Option<Pace>>,
     /// The slice that ends now was a long one.
     overdue: Cell<bool>,
+    /// What time it was when the hub last looked at the clock.
+    moment: Cell<Moment>,
     driver: Arc<Driver>,
     /// What the greenlets that are settled on this hub are scheduled with.
     home: NonNull<dyn Schedule>,
@@ -61,6 +63,7 @@ impl Context {
             calls_before_clock: Cell::new(0),
             pace: Cell::new(None),
             overdue: Cell::new(false),
+            moment: Cell::new(Moment::of(Instant::now())),
             driver,
             home,
         }
@@ -90,6 +93,17 @@ impl Context {
     #[inline]
     pub(crate) fn set_calls_before_clock(&self, calls: u32) {
         self.calls_before_clock.set(calls);
+    }
+
+    /// About what time it is: see [`Moment`].
+    #[inline]
+    pub(crate) fn moment(&self) -> Moment {
+        self.moment.get()
+    }
+
+    /// The hub: it has looked at the clock.
+    pub(crate) fn set_moment(&self, now: Instant) {
+        self.moment.set(Moment::of(now));
     }
 
     /// The greenlet is about to yield because its slice has been long: the hub should look around.

@@ -269,6 +269,7 @@ impl Hub {
 
     /// Maintenance begins: decides, by how long the turns since the last one took, after how many it is due again.
     pub(crate) fn pace_maintenance(&self, now: Instant) {
+        self.context.set_moment(now);
         self.core(|core| {
             let turns = (core.turns_between - core.turns_left.min(core.turns_between)).max(1);
             let nanos = (now - core.maintained).as_nanos().max(1);
@@ -290,6 +291,7 @@ impl Hub {
 
     /// The hub has been blocked: that time does not count.
     pub(crate) fn restart_pace(&self, now: Instant) {
+        self.context.set_moment(now);
         self.core(|core| core.maintained = now);
     }
 

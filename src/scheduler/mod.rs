@@ -29,6 +29,7 @@ mod slice;
 mod spawn;
 mod stackless;
 mod steal;
+mod survey;
 mod watch;
 mod worker;
 

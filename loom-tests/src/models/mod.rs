@@ -11,6 +11,7 @@ mod locks;
 mod parking;
 mod readiness;
 mod shutdown;
+mod surveying;
 mod timers;
 mod waiting;
 
