@@ -104,6 +104,7 @@ pub(crate) mod sync {
 /// OS threads.
 pub(crate) mod thread {
     pub(crate) use crossbeam_utils::sync::{Parker, Unparker};
+    pub(crate) use std::thread::yield_now;
 }
 
 /// Tells the processor that this thread spins.

@@ -4,6 +4,7 @@ use std::panic::{Location, resume_unwind};
 
 use super::global::current_or_global;
 use super::instance::Runtime;
+use crate::detector::{self, Watchdog};
 use crate::primitive::sync::Arc;
 use crate::scheduler::{self, Options, Shared};
 use crate::wait::{JoinHandle, Shield, in_greenlet};
@@ -42,7 +43,8 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// With `f`'s panic, if it panics; or if `f` was killed, or no greenlet could be spawned.
+    /// With `f`'s panic, if it panics; or if `f` was killed, or no greenlet could be spawned; or, after `f`, if the runtime's
+    /// detector [denies](crate::detector::BlockingDetector::deny) blocking, and has seen some.
     #[track_caller]
     pub fn run<F, T>(&self, f: F) -> T
     where
@@ -73,7 +75,14 @@ where
     let result = JoinHandle::new(joined).join();
     drop(shield);
     match result {
-        Ok(value) => value,
+        Ok(value) => {
+            if let Some(text) = detector::of(shared).and_then(Watchdog::take_verdict) {
+                panic!(
+                    "a greenlet has blocked its hub, which the detector was told to deny:\n{text}"
+                );
+            }
+            value
+        }
         Err(error) => match error.try_into_panic() {
             Ok(payload) => resume_unwind(payload),
             Err(killed) => panic!("{killed} before it had a value to return"),

@@ -112,7 +112,13 @@ fn run_thread(shared: Arc<Shared>, kind: LaneKind, index: usize, queue: Queue) {
         let hub = Hub::new(Arc::clone(&shared), kind, index, queue);
         // SAFETY: the hub stays where it is until the context is taken away again, below.
         unsafe { context::set_current(ptr::from_ref(&hub).cast()) };
+        if let Some(observer) = shared.observer() {
+            observer.hub_begins(kind, index);
+        }
         worker::run(&hub);
+        if let Some(observer) = shared.observer() {
+            observer.hub_ends(kind, index);
+        }
         // SAFETY: as above.
         unsafe { context::set_current(ptr::null()) };
     }

@@ -7,7 +7,8 @@
 //!   schedule  where a greenlet goes when it is ready    help  hubs look after a stuck one
 //!   hub       what the hub's thread alone touches
 //!   shared, lane, remote                            what others touch: of a runtime, a lane, a hub
-//!   queue, inbox, idle, closing, owned, notes, watch, stackless, heartbeat    the parts
+//!   observer  what a detector implements to be told of a runtime's hubs
+//!   queue, inbox, idle, closing, owned, notes, watch, stackless, heartbeat, running, isolation    the parts
 //! ```
 
 mod closing;
@@ -16,12 +17,15 @@ mod help;
 mod hub;
 mod idle;
 mod inbox;
+mod isolation;
 mod lane;
 mod launch;
 mod notes;
+mod observer;
 mod owned;
 mod queue;
 mod remote;
+mod running;
 mod schedule;
 mod shared;
 mod shutdown;
@@ -35,5 +39,9 @@ mod worker;
 
 pub(crate) use lane::{Lane, LaneKind};
 pub(crate) use launch::start;
+pub(crate) use observer::Observer;
+pub(crate) use remote::Remote;
 pub(crate) use shared::{Config, Shared};
-pub(crate) use spawn::{Options, is_hub_of, runs_in, spawn, spawn_local, with_current_runtime};
+pub(crate) use spawn::{
+    Options, excuse_current_slice, is_hub_of, runs_in, spawn, spawn_local, with_current_runtime,
+};

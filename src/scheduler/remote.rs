@@ -38,7 +38,7 @@ impl Remote {
     pub(crate) fn new(index: usize, stealer: Stealer, driver: Arc<Driver>) -> Remote {
         Remote {
             inbox: CachePadded::new(Inbox::new()),
-            heartbeat: CachePadded::new(Heartbeat::default()),
+            heartbeat: CachePadded::new(Heartbeat::new()),
             stealer,
             driver,
             index,
@@ -55,6 +55,11 @@ impl Remote {
     #[inline]
     pub(crate) fn inbox(&self) -> &Inbox<Header> {
         &self.inbox
+    }
+
+    /// How many greenlets are ready on this hub, as far as others can tell.
+    pub(crate) fn ready(&self) -> usize {
+        usize::try_from(self.heartbeat.queued.get()).unwrap_or(usize::MAX) + self.stealer.len()
     }
 
     /// Its counters.

@@ -117,8 +117,14 @@ fn find(hub: &Hub) -> Option<Ready> {
 
 /// A hub that was idle is about to run what it has found: one of the others must look after it.
 fn leave_a_watcher(hub: &Hub) {
-    if hub.core(|core| std::mem::take(&mut core.was_idle)) && hub.lane().notify_watcher() {
+    if !hub.core(|core| std::mem::take(&mut core.was_idle)) {
+        return;
+    }
+    if hub.lane().notify_watcher() {
         hub.heartbeat().notifies.add(1);
+    }
+    if let Some(observer) = hub.shared().observer() {
+        observer.hub_wakes();
     }
 }
 
