@@ -173,6 +173,11 @@ impl Header {
         self.name.as_deref()
     }
 
+    /// Where its name lies. This may be asked of a copy of the header, whose name may be gone, so no reference to it is made.
+    pub(super) fn name_place(&self) -> Option<*const str> {
+        self.name.as_ref().map(|name| &raw const **name)
+    }
+
     /// Who spawned it.
     pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
         self.spawned_at

@@ -6,6 +6,7 @@
 mod blocked;
 mod body;
 mod delay;
+mod details;
 mod discard;
 mod error;
 mod failure;
@@ -23,6 +24,7 @@ mod wait_info;
 
 pub(crate) use blocked::block_thread;
 pub(crate) use body::{Joined, JoinedCore, allocate};
+pub(crate) use details::{Details, Image};
 pub(crate) use discard::discard;
 pub use error::JoinError;
 pub(crate) use failure::Failure;

@@ -377,6 +377,15 @@ impl Hub {
         self.core(|core| f(&core.stealable))
     }
 
+    /// Shows to `f` whatever is queued here; see [`Queue::for_each`]. `f` must not run foreign code.
+    pub(crate) fn for_each_queued(&self, mut f: impl FnMut(&Ready)) {
+        self.core(|core| {
+            let settled = core.next.iter().chain(&core.woken).chain(&core.yielded);
+            settled.chain(core.stackless.iter()).for_each(&mut f);
+            core.stealable.for_each(&mut f);
+        });
+    }
+
     /// Nothing is queued here.
     pub(crate) fn has_nothing_ready(&self) -> bool {
         self.core(|core| core.settled_len() == 0 && core.stealable.len() == 0)
