@@ -101,10 +101,9 @@ fn every_wait(kind: Kind) {
     wait!(Future, greenhub::block_on(std::future::pending::<()>()));
     wait!(Accept, listener.accept());
     wait!(Read, std::io::Read::read(&mut &client, &mut [0]));
-    wait!(
-        Scope,
-        greenhub::scope(|s| drop(s.spawn(|| greenhub::sleep(LONG))))
-    );
+    let scope = || greenhub::scope(|scope| drop(scope.spawn(|| greenhub::sleep(LONG))));
+    let scope_line = line!() - 1;
+    wait!(Scope, scope());
 
     for (wait, _, handle) in &waits {
         until_parked_in(handle.greenlet(), &wait.to_string());
@@ -115,9 +114,13 @@ fn every_wait(kind: Kind) {
         assert_eq!(entry.state(), GreenletState::Parked, "{entry}");
         assert_eq!(entry.waits_for(), Some(*wait), "{entry}");
         let place = entry.waits_at().expect("a wait has a place");
+        let line = match wait {
+            WaitKind::Scope => scope_line,
+            _ => *line,
+        };
         // `Read` is std's trait, whose method has no caller's place.
         if *wait != WaitKind::Read {
-            assert_eq!((place.file(), place.line()), (file!(), *line), "{entry}");
+            assert_eq!((place.file(), place.line()), (file!(), line), "{entry}");
         }
         assert!(
             entry.waited().is_some_and(|waited| waited < LONG),
@@ -171,8 +174,6 @@ fn each_state_and_kind_is_told_apart() {
                 .iter()
                 .all(|one| format!("{:?}", one.greenlet()).contains("Active"))
         });
-        let compute = greenhub::spawn_compute(greenhub::park);
-        until_parked_in(compute.greenlet(), "park");
         let delayed = greenhub::spawn_after(LONG, || ());
         // Neither begins before this greenlet waits.
         let fresh = greenhub::spawn(|| ());
@@ -180,10 +181,9 @@ fn each_state_and_kind_is_told_apart() {
 
         let dump = Handle::current().dump();
         let me = entry(&dump, &greenhub::current());
-        // With the compute lane's hubs to wait for, the asker may have run on before it was listed; never is it parked in
-        // anything but the dump.
-        assert!(
-            matches!(me.waits_for(), None | Some(WaitKind::Dump)),
+        assert_eq!(
+            (me.state(), me.waits_for()),
+            (GreenletState::Running, None),
             "{me}"
         );
         let parked = entry(&dump, parked.greenlet());
@@ -201,20 +201,54 @@ fn each_state_and_kind_is_told_apart() {
         );
         let ready = entry(&dump, ready_migrating.greenlet());
         assert_eq!(ready.kind(), GreenletKind::Migrating);
-        assert_eq!(entry(&dump, compute.greenlet()).lane(), Lane::Compute);
         let delayed_entry = entry(&dump, delayed.greenlet());
         assert_eq!(delayed_entry.state(), GreenletState::Fresh);
         assert!(delayed_entry.starts_in().is_some_and(|delay| delay <= LONG));
         assert_eq!(entry(&dump, local.greenlet()).kind(), GreenletKind::Local);
-        entry(&dump, fresh.greenlet());
+        let fresh = entry(&dump, fresh.greenlet());
+        assert_eq!(
+            (fresh.state(), fresh.hub()),
+            (GreenletState::Fresh, Some(0))
+        );
+        assert_eq!(fresh.starts_in(), None);
         assert_eq!(dump.unlisted(), 0);
         gate.open();
         delayed.kill();
-        compute.kill();
-        for greenlet in [parked.id(), migrating.id()] {
-            assert!(dump.greenlets().iter().any(|entry| entry.id() == greenlet));
-        }
     });
+}
+
+/// The caller waits for the compute lane's hubs, so its own runs on meanwhile.
+#[test]
+fn both_lanes_are_listed() {
+    let _watchdog = Watchdog::new();
+    for kind in Kind::BOTH {
+        let compute_hubs = Runtime::builder().hubs(1).compute_hubs(2);
+        let runtime = compute_hubs.build().unwrap();
+        runtime.run(|| {
+            let builder = kind.builder().compute();
+            let parked = builder.spawn(greenhub::park).unwrap();
+            until_parked_in(parked.greenlet(), "park");
+            let dump = Handle::current().dump();
+            let lanes: Vec<_> = dump
+                .hubs()
+                .iter()
+                .map(|hub| (hub.lane(), hub.index()))
+                .collect();
+            assert_eq!(
+                lanes,
+                [(Lane::Main, 0), (Lane::Compute, 0), (Lane::Compute, 1)]
+            );
+            let parked_entry = entry(&dump, parked.greenlet());
+            assert_eq!(parked_entry.lane(), Lane::Compute);
+            assert!(
+                parked_entry.to_string().contains("compute"),
+                "{parked_entry}"
+            );
+            assert!(dump.to_string().contains("compute hub 1: "), "{dump}");
+            assert_eq!(entry(&dump, &greenhub::current()).lane(), Lane::Main);
+            parked.kill();
+        });
+    }
 }
 
 /// The caller runs: on a single hub nobody has to be waited for.
@@ -428,19 +462,17 @@ fn a_dump_while_the_runtime_ends_does_not_hang() {
         let handle = runtime.handle();
         let parked: Vec<_> = (0..50).map(|_| runtime.spawn(greenhub::park)).collect();
         let dumping = std::thread::spawn(move || {
-            let mut last = handle.dump();
-            while !last
-                .hubs()
-                .iter()
-                .all(|hub| hub.state() == HubActivity::Ended)
-            {
-                last = handle.dump();
-            }
-            last
+            let has_ended = |dump: &Dump| {
+                let mut hubs = dump.hubs().iter();
+                hubs.all(|hub| hub.state() == HubActivity::Ended)
+            };
+            while !has_ended(&handle.dump()) {}
+            handle
         });
         drop(runtime);
-        let last = dumping.join().unwrap();
-        assert!(last.greenlets().is_empty(), "{last}");
+        let handle = dumping.join().unwrap();
+        let dump = handle.dump();
+        assert!(dump.greenlets().is_empty(), "{dump}");
         for one in parked {
             assert!(one.join().unwrap_err().is_killed());
         }

@@ -69,6 +69,8 @@ pub(crate) struct Listed {
     pub(crate) running: bool,
     /// When it is to begin, if it waits for that.
     pub(crate) starts_at: Option<Instant>,
+    /// Where its header is, or was.
+    address: usize,
     /// Itself; `None` if it was seen from outside only.
     pub(crate) greenlet: Option<Greenlet>,
 }
@@ -330,6 +332,7 @@ impl Found {
         if let Some(answer) = answer {
             if answer.ended {
                 hub.state.told = Told::Ended;
+                hub.state.stealable = 0;
             }
             hub.state.ready = answer.ready;
             hub.state.stackless = answer.stackless;
@@ -378,6 +381,7 @@ impl Found {
             hub: runs_on.or(hub),
             running: runs_on.is_some(),
             starts_at: None,
+            address,
             greenlet,
         };
         match self.places.get(&id) {
@@ -395,22 +399,17 @@ impl Found {
     }
 
     fn finish(mut self, hubs: Vec<Asked<'_>>, injected: usize) -> Census {
-        let mut by_address = HashMap::new();
-        for listed in &self.listed {
-            if let Some(greenlet) = &listed.greenlet {
-                by_address.insert(
-                    std::ptr::from_ref(greenlet.header()).addr(),
-                    listed.details.id,
-                );
-            }
-        }
+        let ids: HashMap<usize, GreenletId> = self
+            .listed
+            .iter()
+            .map(|listed| (listed.address, listed.details.id))
+            .collect();
         let hubs = hubs
             .into_iter()
             .map(|hub| {
                 let mut state = hub.state;
                 if let Some(address) = hub.ran {
-                    let id = by_address.get(&address).copied();
-                    state.activity = Activity::Running(id);
+                    state.activity = Activity::Running(ids.get(&address).copied());
                 }
                 state
             })
