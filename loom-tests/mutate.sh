@@ -169,5 +169,21 @@ mutate 'timers: an earlier timer is not told of' $timers timers 's/\(key, first\
 mutate 'timers: an earlier timer is not noted' $timers timers 's/if first \{/if false {/'
 mutate 'timers: a timer that fires stays armed' $timers timers 's/if !self\.is_armed\(key\.slot, key\.sequence\) \{\n            return None;\n        \}//'
 
+running=src/scheduler/running.rs
+mutate 'running: the greenlet is not released' $running watching 's/(greenlet\.as_ptr\(\), Ordering::)Release/$1Relaxed/'
+mutate 'running: the number of a slice is not released' $running watching 's/\+ 1, Ordering::Release/+ 1, Ordering::Relaxed/'
+mutate 'running: the number is not looked at again' $running watching 's/if running\.number\.load\(Ordering::Relaxed\) == number/if true/'
+mutate 'running: a watcher does not fence' $running watching 's/(for invariant 2\.\n\s*)fence\(Ordering::SeqCst\)/$1fence(Ordering::AcqRel)/'
+mutate 'running: a hub does not fence' $running watching 's/(fn wait.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'running: a hub does not wait' $running watching 's/while self\.greenlet\.load\(Ordering::Acquire\) == greenlet\.as_ptr\(\)/while false/'
+mutate 'running: the end of a claim is not acquired' $running watching 's/while self\.greenlet\.load\(Ordering::Acquire\)/while self.greenlet.load(Ordering::Relaxed)/'
+mutate 'running: the end of a claim is not released' $running watching 's/ptr::null_mut\(\), Ordering::Release/ptr::null_mut(), Ordering::Relaxed/'
+
+slumber=src/detector/slumber.rs
+mutate 'slumber: no fence before the watchdog looks' $slumber watching 's/(\(2\) of the proof\.\n\s*)fence\(Ordering::SeqCst\);/$1/'
+mutate 'slumber: no fence before a hub looks' $slumber watching 's/(\(b\) of the proof\.\n\s*)fence\(Ordering::SeqCst\);/$1/'
+mutate 'slumber: a hub does not look' $slumber watching 's/self\.0\.load\(Ordering::Relaxed\) && self\.0\.swap\(false, Ordering::Relaxed\)/false/'
+mutate 'slumber: two hubs wake it' $slumber watching 's/&& self\.0\.swap\(false, Ordering::Relaxed\)//'
+
 echo "$caught caught, $missed not"
 ((missed == 0))

@@ -12,6 +12,7 @@ use std::ptr::{self, NonNull};
 use std::time::Instant;
 
 use crate::driver::Driver;
+use crate::fiber::StackBounds;
 use crate::fiber::overflow::Running;
 use crate::greenlet::{Failure, Greenlet, Header, Interrupts, Locals, Moment, Schedule};
 use crate::primitive::sync::Arc;
@@ -207,6 +208,14 @@ pub(crate) fn running() -> Option<Running> {
         spawned_at: header.spawned_at(),
         id: header.id().as_u64().get(),
     })
+}
+
+/// Where the stack of the greenlet lies that is running here, for the handler that copies a piece of it. As
+/// async-signal-safe as [`running`], and for the same reasons.
+pub(crate) fn running_bounds() -> Option<StackBounds> {
+    // SAFETY: the greenlet runs, so it and its stack are there; the hub that owns its fiber is suspended in the resume.
+    let fiber = unsafe { greenlet()?.as_ref().fiber() }.as_ref()?;
+    Some(fiber.bounds())
 }
 
 /// Applies `f` to the locals of the greenlet that is running here or, outside, of the OS thread. `None` while the

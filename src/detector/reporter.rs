@@ -76,11 +76,9 @@ impl Reporter {
         })
     }
 
-    /// Leaves an event, unless too many are waiting; then it comes back.
-    pub(crate) fn tell(&self, event: Event) -> Result<(), Event> {
-        self.events.try_send(event).map_err(|error| match error {
-            mpsc::TrySendError::Full(event) | mpsc::TrySendError::Disconnected(event) => event,
-        })
+    /// Leaves an event. `false`: too many are waiting, and it is dropped.
+    pub(crate) fn tell(&self, event: Event) -> bool {
+        self.events.try_send(event).is_ok()
     }
 
     /// Ends the thread when it has handed on what it has, if that does not take too long.

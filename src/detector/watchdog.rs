@@ -266,7 +266,7 @@ impl Patrol {
             .add(greenlet.spawned_at(), elapsed);
         if let Some(reporter) = &self.reporter {
             // If too many wait, its closing line is left out.
-            let _ = reporter.tell(Event::Yielded {
+            reporter.tell(Event::Yielded {
                 hub,
                 number,
                 elapsed,
@@ -347,11 +347,9 @@ impl Patrol {
             // Without a thread nobody is told this time, and the next report tries again.
             self.reporter = Reporter::start(name, hook, verdicts.cloned()).ok();
         }
-        let told = match &self.reporter {
-            Some(reporter) => reporter.tell(event),
-            None => Err(event),
-        };
-        if let (Err(_), Some(verdicts)) = (told, verdicts) {
+        let reporter = self.reporter.as_ref();
+        let told = reporter.is_some_and(|reporter| reporter.tell(event));
+        if let (false, Some(verdicts)) = (told, verdicts) {
             verdicts.settle(None);
         }
     }

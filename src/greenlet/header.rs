@@ -246,6 +246,12 @@ impl Header {
         unsafe { &mut *self.fiber.get() }
     }
 
+    /// Where its stack is kept, for whoever copies memory through the system: others may not look at it.
+    #[allow(dead_code, reason = "for dumps")]
+    pub(crate) fn fiber_address(&self) -> *const Option<Fiber> {
+        self.fiber.get()
+    }
+
     /// The greenlet itself: runs the closure. Called once, on its own stack.
     ///
     /// # Safety

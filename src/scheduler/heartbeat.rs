@@ -32,6 +32,8 @@ pub(crate) struct Heartbeat {
     pub(crate) running: Running<Header>,
     /// Stretches for which a greenlet was meant to block that have ended here.
     pub(crate) excuses: Counter,
+    /// Greenlets taken out of the hub's inbox.
+    pub(crate) taken_in: Counter,
     /// Greenlets spawned here.
     pub(crate) spawned: Counter,
     /// Greenlets that had their first slice here.
@@ -64,6 +66,7 @@ impl Heartbeat {
         Heartbeat {
             running: Running::new(),
             excuses: Counter::default(),
+            taken_in: Counter::default(),
             spawned: Counter::default(),
             started: Counter::default(),
             finished: Counter::default(),

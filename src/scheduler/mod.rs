@@ -9,10 +9,11 @@
 //!   shared, lane, remote                            what others touch: of a runtime, a lane, a hub
 //!   census    every greenlet, for a dump             survey    what hubs are asked, and answer
 //!   observer  what a detector implements to be told of a runtime's hubs
-//!   queue, inbox, idle, closing, owned, notes, watch, stackless, heartbeat, running, isolation,
+//!   queue, backlog, inbox, idle, closing, owned, notes, watch, stackless, heartbeat, running, isolation,
 //!   question, telling, outside    the parts
 //! ```
 
+mod backlog;
 mod census;
 mod closing;
 mod heartbeat;

@@ -14,6 +14,7 @@ mod shutdown;
 mod surveying;
 mod timers;
 mod waiting;
+mod watching;
 
 /// Runs `model` under every interleaving and every value that a load may see.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
