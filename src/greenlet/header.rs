@@ -252,6 +252,11 @@ impl Header {
         self.fiber.get()
     }
 
+    /// The same, of a header at `address` that may be gone: not to be followed.
+    pub(crate) fn fiber_address_in(address: usize) -> *const Option<Fiber> {
+        ptr::without_provenance(address + std::mem::offset_of!(Header, fiber))
+    }
+
     /// The greenlet itself: runs the closure. Called once, on its own stack.
     ///
     /// # Safety

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::handle::Handle;
 use super::instance::Runtime;
-use super::stacks::stack_of;
+use super::stacks::stacks_of;
 use crate::detector::Frame;
 use crate::greenlet::{GreenletId, Phase, WaitKind};
 use crate::primitive::sync::Arc;
@@ -166,11 +166,12 @@ impl Dump {
     pub(super) fn of(shared: &Arc<Shared>) -> Dump {
         let census = take_census(shared);
         let now = Instant::now();
-        let greenlets = census.greenlets.iter();
+        let stacks = stacks_of(shared, &census.greenlets);
+        let greenlets = census.greenlets.iter().zip(stacks);
         Dump {
             runtime: shared.config().thread_name.clone(),
             greenlets: greenlets
-                .map(|listed| GreenletDump::of(listed, &census, now))
+                .map(|(listed, stack)| GreenletDump::of(listed, stack, &census, now))
                 .collect(),
             hubs: census.hubs.iter().map(HubDump::of).collect(),
             injected: census.injected,
@@ -204,7 +205,7 @@ impl Dump {
 }
 
 impl GreenletDump {
-    fn of(listed: &Listed, census: &Census, now: Instant) -> GreenletDump {
+    fn of(listed: &Listed, stack: Vec<Frame>, census: &Census, now: Instant) -> GreenletDump {
         let details = &listed.details;
         let state = match details.phase {
             Phase::Fresh => GreenletState::Fresh,
@@ -231,7 +232,7 @@ impl GreenletDump {
                 since: wait.since.until(census.taken),
             }),
             starts_in: listed.starts_at.map(|at| at.saturating_duration_since(now)),
-            stack: stack_of(listed),
+            stack,
         }
     }
 

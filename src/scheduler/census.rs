@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use super::hub::{self, Hub};
 use super::lane::{Lane, LaneKind};
-use super::outside::{self, Look};
+use super::outside::{self, Look, Seen};
 use super::question::{Answer, Answers, Question, Queued};
 use super::remote::Remote;
 use super::shared::Shared;
@@ -70,7 +70,9 @@ pub(crate) struct Listed {
     /// When it is to begin, if it waits for that.
     pub(crate) starts_at: Option<Instant>,
     /// Where its header is, or was.
-    address: usize,
+    pub(crate) address: usize,
+    /// It was seen from outside, and is known to be alive while its hub is in this slice.
+    pub(crate) seen_in: Option<u64>,
     /// Itself; `None` if it was seen from outside only.
     pub(crate) greenlet: Option<Greenlet>,
 }
@@ -196,7 +198,7 @@ fn ask(hubs: &[Asked<'_>]) -> Arc<Answers> {
 }
 
 /// What was seen from outside, by the hub's lane and number; `None` where nothing can be.
-type Outside = HashMap<(usize, usize), Option<Vec<(usize, Details)>>>;
+type Outside = HashMap<(usize, usize), Option<Seen>>;
 
 /// Waits until every hub has answered or has been looked at from outside.
 #[track_caller]
@@ -270,7 +272,6 @@ impl<'a> Asked<'a> {
             None if remote.inbox().is_idle() => Activity::Idle,
             None => Activity::Searching,
         };
-        let queued = remote.heartbeat().queued.get();
         Asked {
             lane,
             remote,
@@ -280,7 +281,7 @@ impl<'a> Asked<'a> {
                 index: remote.index(),
                 activity,
                 told: Told::Itself,
-                ready: usize::try_from(queued).unwrap_or(usize::MAX),
+                ready: remote.backlog().get(),
                 stealable: remote.stealer().len(),
                 stackless: 0,
                 timers: remote.driver().timers().len(),
@@ -326,7 +327,7 @@ impl Found {
         shared: &Shared,
         hub: &mut Asked<'_>,
         answer: Option<Answer>,
-        seen: Option<Option<Vec<(usize, Details)>>>,
+        seen: Option<Option<Seen>>,
     ) {
         let (lane, index) = (hub.lane.kind(), hub.state.index);
         if let Some(answer) = answer {
@@ -346,8 +347,12 @@ impl Found {
         self.add_queued(queued, lane, Some(index));
         hub.state.told = match seen {
             Some(Some(settled)) => {
-                for (address, details) in settled {
+                for (address, details) in settled.greenlets {
+                    let id = details.id;
                     self.insert(address, details, lane, Some(index), None);
+                    if let Some(&place) = self.places.get(&id) {
+                        self.listed[place].seen_in = Some(settled.slice);
+                    }
                 }
                 Told::Outside
             }
@@ -382,6 +387,7 @@ impl Found {
             running: runs_on.is_some(),
             starts_at: None,
             address,
+            seen_in: None,
             greenlet,
         };
         match self.places.get(&id) {

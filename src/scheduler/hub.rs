@@ -374,8 +374,8 @@ impl Hub {
     /// Shows to `f` whatever is queued here; see [`Queue::for_each`]. `f` must not run foreign code.
     pub(crate) fn for_each_queued(&self, mut f: impl FnMut(&Ready)) {
         self.core(|core| {
-            let settled = core.next.iter().chain(&core.woken).chain(&core.yielded);
-            settled.chain(core.stackless.iter()).for_each(&mut f);
+            core.backlog.for_each(&mut f);
+            core.stackless.iter().for_each(&mut f);
             core.stealable.for_each(&mut f);
         });
     }

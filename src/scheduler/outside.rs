@@ -21,11 +21,20 @@ use super::remote::Remote;
 use crate::greenlet::{Details, Image};
 use crate::primitive::atomic::{Ordering, fence};
 
+/// The settled greenlets of a hub that is stuck.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The number of the slice.
+    pub(crate) slice: u64,
+    /// Each, with the address of its header.
+    pub(crate) greenlets: Vec<(usize, Details)>,
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub(crate) enum Look {
-    /// The settled greenlets of the stuck hub, with the addresses of their headers.
-    Settled(Vec<(usize, Details)>),
+    /// It is stuck.
+    Settled(Seen),
     /// The hub is between two slices, or has come to another.
     Moved,
     /// This system does not let us.
@@ -48,7 +57,7 @@ pub(crate) fn look(remote: &Remote) -> Look {
     }
 }
 
-fn read_list(remote: &Remote) -> Result<Vec<(usize, Details)>, Failure> {
+fn read_list(remote: &Remote) -> Result<Seen, Failure> {
     let running = &remote.heartbeat().running;
     let number = running.number_of_slice().ok_or(Failure::Moved)?;
     let still = || {
@@ -84,7 +93,10 @@ fn read_list(remote: &Remote) -> Result<Vec<(usize, Details)>, Failure> {
         settled.push((header.addr().get(), details));
         next = following;
     }
-    Ok(settled)
+    Ok(Seen {
+        slice: number,
+        greenlets: settled,
+    })
 }
 
 fn text(bytes: Vec<MaybeUninit<u8>>) -> Box<str> {
