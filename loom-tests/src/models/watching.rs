@@ -11,7 +11,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{explore, explore_within};
+use super::{Crossing, explore, explore_within};
 use crate::bell::Bell;
 use crate::detector::slumber::Slumber;
 use crate::scheduler::idle::Idle;
@@ -36,6 +36,8 @@ struct Hub {
     running: Running<Greenlet>,
     claim: Claim<Greenlet>,
     greenlets: [Greenlet; 2],
+    /// The hub reads its number before it changes it.
+    crossing: Crossing,
 }
 
 // SAFETY: loom checks every access to what is not `Sync` by itself.
@@ -50,14 +52,21 @@ impl Hub {
             claim: Claim::new(),
             // Named after the numbers of their slices.
             greenlets: [Greenlet::new(1), Greenlet::new(3)],
+            crossing: Crossing::new(),
         })
     }
 
     /// `slice::resume` and `slice::finish`, of a greenlet that has one slice.
     fn run(&self, greenlet: &Greenlet) {
-        self.running.begin(NonNull::from(greenlet));
-        self.running.end();
+        self.slice(&self.running, greenlet);
         self.clear_up(greenlet);
+    }
+
+    fn slice(&self, running: &Running<Greenlet>, greenlet: &Greenlet) {
+        self.crossing.pass();
+        running.begin(NonNull::from(greenlet));
+        self.crossing.pass();
+        running.end();
     }
 
     fn clear_up(&self, greenlet: &Greenlet) {
@@ -68,6 +77,7 @@ impl Hub {
 
     /// `Shared::running_on`.
     fn look(&self) {
+        self.crossing.pass();
         let number = self.running.number();
         let name = self.claim.with(&self.running, number, |greenlet| {
             // SAFETY: that is what this is about: the claim keeps it there.
@@ -110,14 +120,12 @@ fn watching_a_hub_keeps_a_greenlet_that_ends_elsewhere() {
         let hub = Arc::clone(&watched);
         let thread = thread::spawn(move || {
             let greenlet = &hub.greenlets[0];
-            hub.running.begin(NonNull::from(greenlet));
-            hub.running.end();
+            hub.slice(&hub.running, greenlet);
             let hub = Arc::clone(&hub);
             // It is taken by another hub.
             let thief = thread::spawn(move || {
                 let greenlet = &hub.greenlets[0];
-                last.begin(NonNull::from(greenlet));
-                last.end();
+                hub.slice(&last, greenlet);
                 hub.clear_up(greenlet);
             });
             thief.join().unwrap();
