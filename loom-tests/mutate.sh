@@ -185,5 +185,10 @@ mutate 'slumber: no fence before a hub looks' $slumber watching 's/(\(b\) of the
 mutate 'slumber: a hub does not look' $slumber watching 's/self\.0\.load\(Ordering::Relaxed\) && self\.0\.swap\(false, Ordering::Relaxed\)/false/'
 mutate 'slumber: two hubs wake it' $slumber watching 's/&& self\.0\.swap\(false, Ordering::Relaxed\)//'
 
+outcome=src/offload/outcome.rs
+mutate 'outcome: what came late is lost' $outcome offloading 's/late\.ok_or\(interrupt\)/Err(interrupt)/'
+mutate 'outcome: who goes does not say so' $outcome offloading 's/\*\*place = Place::Abandoned/()/'
+mutate 'outcome: nobody is woken' $outcome offloading 's/place\.complete_first\(Token::Given\);//'
+
 echo "$caught caught, $missed not"
 ((missed == 0))

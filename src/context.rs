@@ -26,6 +26,8 @@ thread_local! {
     static THREAD_INTERRUPTS: Interrupts = const { Interrupts::none() };
     /// The `greenlet_local!` values of a plain OS thread.
     static THREAD_LOCALS: UnsafeCell<ThreadLocals> = const { UnsafeCell::new(ThreadLocals(Locals::new())) };
+    /// This thread is there for offloaded calls.
+    static RUNS_JOBS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What the lower half of the house may know of the hub that runs on this thread. Used by that thread alone. A hub
@@ -258,6 +260,16 @@ pub(crate) fn with_interrupts<R>(f: impl FnOnce(&Interrupts) -> R) -> Option<R> 
         Some(header) => Some(f(unsafe { header.as_ref() }.interrupts())),
         None => THREAD_INTERRUPTS.try_with(f).ok(),
     }
+}
+
+/// From now on this thread is there for offloaded calls.
+pub(crate) fn set_runs_jobs() {
+    RUNS_JOBS.with(|runs| runs.set(true));
+}
+
+/// The caller is an offloaded call.
+pub(crate) fn runs_jobs() -> bool {
+    RUNS_JOBS.try_with(Cell::get).unwrap_or(false)
 }
 
 /// Dropped with its thread, value by value, so that no borrow of the map is held while a destructor runs.

@@ -54,10 +54,12 @@ pub enum WaitKind {
     Pool,
     /// What the hubs answer to a [`dump`](crate::runtime::Runtime::dump).
     Dump,
+    /// A blocking call on a thread of its own.
+    Offload,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 21] = [
+    const ALL: [WaitKind; 22] = [
         WaitKind::Park,
         WaitKind::Sleep,
         WaitKind::Join,
@@ -79,6 +81,7 @@ impl WaitKind {
         WaitKind::Future,
         WaitKind::Pool,
         WaitKind::Dump,
+        WaitKind::Offload,
     ];
 }
 
@@ -106,6 +109,7 @@ impl fmt::Display for WaitKind {
             WaitKind::Future => "future",
             WaitKind::Pool => "pool",
             WaitKind::Dump => "dump",
+            WaitKind::Offload => "offload",
         })
     }
 }

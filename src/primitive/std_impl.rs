@@ -94,6 +94,11 @@ pub(crate) mod sync {
                 .0
         }
 
+        /// Wakes one waiter.
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
         /// Wakes every waiter.
         pub(crate) fn notify_all(&self) {
             self.0.notify_all();

@@ -8,6 +8,7 @@ mod inbox;
 mod joining;
 mod killing;
 mod locks;
+mod offloading;
 mod parking;
 mod readiness;
 mod shutdown;
