@@ -39,9 +39,16 @@ impl fmt::Display for Dump {
             writeln!(f, "{hub}")?;
         }
         if f.alternate() || self.greenlets.len() <= FEW {
+            let mut shown = HashMap::new();
             for greenlet in &self.greenlets {
                 writeln!(f, "{greenlet}")?;
-                write_stack(f, greenlet)?;
+                match shown.get(&greenlet.stack) {
+                    Some(same) => writeln!(f, "    the stack of greenlet #{same}")?,
+                    None => write_stack(f, greenlet)?,
+                }
+                if !greenlet.stack.is_empty() {
+                    shown.entry(&greenlet.stack).or_insert(greenlet.id);
+                }
             }
         } else {
             self.write_groups(f)?;

@@ -3,8 +3,10 @@
 //! Most programs never name one: [`spawn`](crate::spawn) and [`run`](crate::run) use the global runtime, which starts when
 //! it is first needed. A [`Runtime`] of one's own is for tests, for other sizes, and for a shutdown that waits.
 
+mod all_waiting;
 mod builder;
 mod dump;
+mod dump_signal;
 mod dump_text;
 mod global;
 mod handle;
