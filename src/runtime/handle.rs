@@ -34,6 +34,10 @@ impl Handle {
         Handle { shared }
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// The runtime of the current greenlet; outside of greenlets, the global one.
     ///
     /// # Panics

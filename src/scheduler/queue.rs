@@ -106,6 +106,22 @@ impl Queue {
     pub(crate) fn len(&self) -> usize {
         self.orderly.len() + self.crowded.len()
     }
+
+    /// Shows each to `f`. They cannot be looked at in their place: each is taken out at the old end and pushed at the young
+    /// one, once round, so that the order stays. A thief may get some meanwhile; whoever relied on what was in hand must
+    /// be notified as of any push.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&Ready)) {
+        for worker in [&self.orderly, &self.crowded] {
+            let oldest = worker.stealer();
+            for _ in 0..worker.len() {
+                let Some(ready) = retried(|| oldest.steal()) else {
+                    break;
+                };
+                f(&ready);
+                worker.push(ready);
+            }
+        }
+    }
 }
 
 impl Stealer {
@@ -123,6 +139,11 @@ impl Stealer {
             })
         };
         steal_from(&self.orderly).or_else(|| steal_from(&self.crowded))
+    }
+
+    /// Any thread: takes the oldest.
+    pub(crate) fn take(&self) -> Option<Ready> {
+        retried(|| self.orderly.steal()).or_else(|| retried(|| self.crowded.steal()))
     }
 }
 
