@@ -13,12 +13,15 @@ use super::super::super::super::frame::Frame;
 pub(super) fn leave_out(frames: &mut Vec<Frame>) {
     let source = source();
     let source = source.as_deref();
-    // The innermost one stays whatever it is: where names are all there is, a closure may have become a part of it.
+    // A suspension is in the same files as the root. The innermost frame stays whatever it is: where names are all there is, a
+    // closure may have become a part of it.
+    let first = frames.iter().position(|frame| !is_internal(frame, source));
+    let begin = first.unwrap_or(0).max(1);
     let root = frames
         .iter()
-        .skip(1)
+        .skip(begin)
         .position(|frame| is_root(frame, source))
-        .map(|at| at + 1);
+        .map(|at| at + begin);
     if let Some(root) = root {
         frames.truncate(root);
         // What calls the closure and catches its panic.
@@ -109,8 +112,17 @@ fn is_internal(frame: &Frame, source: Option<&Path>) -> bool {
     let is_test = |text: &str| text.contains("tests");
     match own(frame, source) {
         Some(file) => !file.to_str().is_some_and(is_test),
+        None if is_in_corosensei(frame) => true,
         None => CRATES.iter().any(|own| name.starts_with(own)) && !is_test(name),
     }
+}
+
+/// Its file is one of corosensei's, wherever that crate was unpacked.
+fn is_in_corosensei(frame: &Frame) -> bool {
+    let parts = frame.file.iter().flat_map(|file| file.iter());
+    parts
+        .filter_map(|part| part.to_str())
+        .any(|part| part.starts_with("corosensei-"))
 }
 
 #[cfg(test)]
@@ -140,8 +152,8 @@ mod tests {
             frame("caught", &own("greenlet/discard.rs")),
             frame("run", &own("greenlet/body.rs")),
         ];
-        // The first is its own kind: a suspension begins where a slice does.
-        frames.remove(0);
+        let switch = "/registry/corosensei-0.3.4/src/unwind.rs";
+        frames.insert(0, frame("switch_yield", switch));
         leave_out(&mut frames);
         let names: Vec<&str> = frames.iter().map(|frame| &*frame.function).collect();
         assert_eq!(names, ["sleep", "poll", "{closure#0}"]);
