@@ -3,15 +3,13 @@
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use super::handle::Handle;
-use super::instance::Runtime;
 use super::stacks::stacks_of;
 use crate::detector::Frame;
 use crate::greenlet::{GreenletId, Phase, WaitKind};
 use crate::primitive::sync::Arc;
 use crate::scheduler::{Activity, Census, HubState, LaneKind, Listed, Shared, Told, take_census};
 
-/// Every greenlet of a runtime, and every hub, at about one moment: see [`Runtime::dump`].
+/// Every greenlet of a runtime, and every hub, at about one moment: see [`Runtime::dump`](super::Runtime::dump).
 ///
 /// Printed with `{}` it groups what is alike once there are more than a hundred greenlets; with `{:#}` it lists each.
 #[derive(Clone, Debug)]
@@ -112,53 +110,6 @@ pub enum HubActivity {
     Searching,
     /// It has ended, as its runtime is being shut down.
     Ended,
-}
-
-impl Runtime {
-    /// Lists every greenlet, where it is in its life, what it waits for, where and for how long, and its stack; and every
-    /// hub. Meant for a look at a program that seems to be stuck, so it works when the hubs are:
-    ///
-    /// - A hub that runs the same greenlet all the time is looked at from outside (on Linux; elsewhere the settled
-    ///   greenlets of such a hub are missing, and the dump says so).
-    /// - The hubs go on. Each spends some time on telling of its own greenlets.
-    /// - It takes a tenth of a second when a hub is stuck, a second at the very most.
-    ///
-    /// Called in a greenlet, it is a wait like any other, in which the greenlet may be killed. What happens meanwhile, the dump
-    /// may show or not; each greenlet that has started, and not ended by the end, is in it once.
-    ///
-    /// With the environment variable `GREENHUB_DUMP_SIGNAL=QUIT` (or another signal's name or number) the dumps of all
-    /// runtimes are written to stderr whenever the process gets that signal, and the program goes on.
-    ///
-    /// ```
-    /// use greenhub::runtime::{GreenletState, Runtime, WaitKind};
-    ///
-    /// # fn main() -> std::io::Result<()> {
-    /// let runtime = Runtime::builder().hubs(1).build()?;
-    /// let sleeper = runtime.spawn(|| greenhub::sleep(std::time::Duration::from_secs(3600)));
-    /// # runtime.run(|| while !runtime.dump().greenlets().iter().any(|g| g.waits_for().is_some()) { greenhub::yield_now() });
-    /// let dump = runtime.dump();
-    /// let greenlet = &dump.greenlets()[0];
-    /// assert_eq!(greenlet.id(), sleeper.greenlet().id());
-    /// assert_eq!(greenlet.state(), GreenletState::Parked);
-    /// assert_eq!(greenlet.waits_for(), Some(WaitKind::Sleep));
-    /// println!("{dump}");
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    #[track_caller]
-    pub fn dump(&self) -> Dump {
-        Dump::of(self.shared())
-    }
-}
-
-impl Handle {
-    /// What the runtime's greenlets and hubs are at: see [`Runtime::dump`].
-    #[must_use]
-    #[track_caller]
-    pub fn dump(&self) -> Dump {
-        Dump::of(self.shared())
-    }
 }
 
 impl Dump {
@@ -305,7 +256,8 @@ impl GreenletDump {
     }
 
     /// The stack of a greenlet that has started and does not run, the innermost function first. Empty where it could not be
-    /// read: on platforms other than Linux on x86_64 and aarch64, and beyond the first thousand greenlets.
+    /// read: on platforms other than Linux on x86_64 and aarch64, and, in a dump of more than a few hundred greenlets, those of most that wait
+    /// in the same place as others.
     #[must_use]
     pub fn stack(&self) -> &[Frame] {
         &self.stack

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 
+use super::dump::Dump;
 use super::global::current_or_global;
 use super::instance::Runtime;
 use super::metrics::Metrics;
@@ -32,10 +33,6 @@ pub struct Handle {
 impl Handle {
     pub(super) fn of(shared: Arc<Shared>) -> Handle {
         Handle { shared }
-    }
-
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
     }
 
     /// The runtime of the current greenlet; outside of greenlets, the global one.
@@ -99,6 +96,13 @@ impl Handle {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         Metrics::of(&self.shared)
+    }
+
+    /// What the runtime's greenlets and hubs are at: see [`Runtime::dump`](super::Runtime::dump).
+    #[must_use]
+    #[track_caller]
+    pub fn dump(&self) -> Dump {
+        Dump::of(&self.shared)
     }
 }
 

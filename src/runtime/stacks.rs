@@ -11,7 +11,7 @@ use crate::greenlet::{Header, Phase};
 use crate::scheduler::{Listed, Shared};
 
 /// How many stacks a dump shows.
-const MOST: usize = 1000;
+const MOST: usize = 256;
 
 /// What a dump shows of the stacks of `listed`, in the same order.
 pub(super) fn stacks_of(shared: &Shared, listed: &[Listed]) -> Vec<Vec<Frame>> {

@@ -145,3 +145,105 @@ fn copy(from: usize, to: &mut [MaybeUninit<u8>]) -> Result<(), Failure> {
 fn copy(_: usize, _: &mut [MaybeUninit<u8>]) -> Result<(), Failure> {
     Err(Failure::Refused)
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::collections::HashMap;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::greenlet::Phase;
+    use crate::primitive::atomic::AtomicBool;
+    use crate::primitive::sync::Arc;
+    use crate::runtime::Runtime;
+    use crate::scheduler::with_current_runtime;
+    use crate::{Builder, GreenletId, join_all, park, yield_now};
+
+    #[test]
+    fn what_is_not_mapped_is_not_copied() {
+        let mut bytes = [MaybeUninit::uninit(); 16];
+        assert_eq!(copy(0, &mut bytes), Err(Failure::Moved));
+        assert_eq!(copy(usize::MAX - 7, &mut bytes), Err(Failure::Moved));
+        let here = [7_u8; 16];
+        assert_eq!(copy(here.as_ptr().addr(), &mut bytes), Ok(()));
+        // SAFETY: they have just been filled.
+        assert!(bytes.iter().all(|byte| unsafe { byte.assume_init() } == 7));
+    }
+
+    /// Greenlets start and end all the time, so that the list changes, headers are freed and names with them; whatever is
+    /// read and not thrown away is right. Without the second reading of the number it
+    /// is not.
+    #[test]
+    fn a_list_that_is_read_while_it_changes_is_right_or_thrown_away() {
+        let runtime = Runtime::builder().hubs(1).build().unwrap();
+        let lasting: Vec<_> = runtime.run(|| {
+            let named = |number| Builder::new().name(format!("number {number} of those that stay"));
+            (0..10)
+                .map(|number| named(number).spawn(park).unwrap())
+                .collect()
+        });
+        let names: HashMap<GreenletId, Option<String>> = lasting
+            .iter()
+            .map(|one| one.greenlet())
+            .map(|one| (one.id(), one.name().map(str::to_owned)))
+            .collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let churn = runtime.spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                for round in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let some: Vec<_> = (0..300)
+                        .map(|number| {
+                            let named = Builder::new().name(format!("{number} for a moment"));
+                            named.spawn(park).unwrap()
+                        })
+                        .collect();
+                    yield_now();
+                    // Long enough to be read in peace, sometimes.
+                    let begun = Instant::now();
+                    while begun.elapsed() < Duration::from_micros(round % 16 * 50) {
+                        std::hint::spin_loop();
+                    }
+                    some.iter().for_each(|one| one.greenlet().unpark());
+                    join_all(some);
+                    // Where they were is something else now.
+                    let scribble = (0..400).map(|room| vec![0x5a_u8; 8 * (1 + room % 60)]);
+                    std::hint::black_box(scribble.collect::<Vec<_>>());
+                }
+            }
+        });
+        let shared = runtime.run(|| with_current_runtime(Arc::clone)).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(40);
+        let (mut read, mut thrown_away) = (0, 0);
+        while read < 500 || thrown_away < 500 {
+            assert!(Instant::now() < deadline, "{read} and {thrown_away}");
+            let seen = match look(&shared.main_lane().remotes()[0]) {
+                Look::Settled(seen) => seen,
+                Look::Moved => {
+                    thrown_away += 1;
+                    continue;
+                }
+                Look::Refused => return,
+            };
+            read += 1;
+            let mut left = names.clone();
+            for (_, details) in &seen.greenlets {
+                // During a slice none ends.
+                assert!(matches!(details.phase, Phase::Active | Phase::Parked));
+                let name = details.name.as_deref().map(str::to_owned);
+                match left.remove(&details.id) {
+                    Some(expected) => assert_eq!(name, expected),
+                    None => assert!(!names.contains_key(&details.id), "listed twice"),
+                }
+                assert!(name.is_none_or(|name| name.contains("stay") || name.contains("moment")));
+            }
+            assert!(left.is_empty(), "{} are missing", left.len());
+        }
+        stop.store(true, Ordering::Relaxed);
+        churn.join().unwrap();
+    }
+}
