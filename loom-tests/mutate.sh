@@ -119,6 +119,14 @@ mutate 'shutdown: no fence before the last look' $closing shutdown 's/(fn is_rai
 mutate 'shutdown: a spawner does not look again' $closing shutdown 's/(fn is_raised_after_push.*?)self\.is_raised\(\)/$1false/s'
 mutate 'shutdown: the hub does not look again' loom-tests/src/models/shutdown.rs shutdown 's/return self\.clear\(\);/return;/'
 
+survey=src/scheduler/survey.rs
+mutate 'survey: the hub is not told of a question' $survey surveying 's/self\.asked\.store\(true, Ordering::Relaxed\);//'
+mutate 'survey: a question comes between the list and the flag' $survey surveying 's/\/\/ Under the lock: .*?\n(\s*)self\.asked\.store\(false, Ordering::Relaxed\);\n\s*std::mem::take\(&mut list\.waiting\)/let taken = std::mem::take(&mut list.waiting);\n$1drop(list);\n$1self.asked.store(false, Ordering::Relaxed);\n$1taken/'
+mutate 'survey: an ended hub takes questions' $survey surveying 's/list\.closed = true;//'
+mutate 'survey: the asker looks before it says whom to wake' $survey surveying 's/if inner\.missing > 0 \{\n(\s*)inner\.asker = Some\(asker\);\n\s*\}\n\s*inner\.missing == 0/let complete = inner.missing == 0;\n$1drop(inner);\n$1self.inner.lock().asker = Some(asker);\n$1complete/'
+mutate 'survey: the last answer wakes nobody' $survey surveying 's/if inner\.missing == 0 \{/if false {/'
+mutate 'survey: an answer comes after the end' $survey surveying 's/inner\.closed = true;//'
+
 ring=src/channel/ring.rs
 mutate 'ring: a message is not published' $ring channels 's/slot\.stamp\.store\(place\.0\.wrapping_add\(1\), Ordering::Release\)/slot.stamp.store(place.0.wrapping_add(1), Ordering::Relaxed)/'
 mutate 'ring: a message is not acquired' $ring channels 's/let stamp = slot\.stamp\.load\(Ordering::Acquire\)/let stamp = slot.stamp.load(Ordering::Relaxed)/'
@@ -186,6 +194,11 @@ mutate 'mailbox: an emptied box is not acquired' $mailbox asking 's/EMPTY, WRITI
 mutate 'mailbox: an emptied box is not published' $mailbox asking 's/store\(EMPTY, Ordering::Release\)/store(EMPTY, Ordering::Relaxed)/'
 mutate 'mailbox: the asker gives up on a handler at work' $mailbox asking 's/&& word\s*\.compare_exchange\(ASKED, EMPTY.*?\.is_ok\(\)/\&\& { word.store(EMPTY, Ordering::Release); true }/s'
 mutate 'mailbox: a late handler answers all the same' $mailbox asking 's/(fn answer.*?)\.is_err\(\)/$1.is_err() \&\& false/s'
+
+outcome=src/offload/outcome.rs
+mutate 'outcome: what came late is lost' $outcome offloading 's/late\.ok_or\(interrupt\)/Err(interrupt)/'
+mutate 'outcome: who goes does not say so' $outcome offloading 's/\*\*place = Place::Abandoned/()/'
+mutate 'outcome: nobody is woken' $outcome offloading 's/place\.complete_first\(Token::Given\);//'
 
 echo "$caught caught, $missed not"
 ((missed == 0))

@@ -14,7 +14,7 @@ use std::time::Instant;
 use crate::driver::Driver;
 use crate::fiber::StackBounds;
 use crate::fiber::overflow::Running;
-use crate::greenlet::{Failure, Greenlet, Header, Interrupts, Locals, Schedule};
+use crate::greenlet::{Failure, Greenlet, Header, Interrupts, Locals, Moment, Schedule};
 use crate::primitive::sync::Arc;
 use crate::primitive::thread::Parker;
 
@@ -26,6 +26,8 @@ thread_local! {
     static THREAD_INTERRUPTS: Interrupts = const { Interrupts::none() };
     /// The `greenlet_local!` values of a plain OS thread.
     static THREAD_LOCALS: UnsafeCell<ThreadLocals> = const { UnsafeCell::new(ThreadLocals(Locals::new())) };
+    /// This thread is there for offloaded calls.
+    static RUNS_JOBS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What the lower half of the house may know of the hub that runs on this thread. Used by that thread alone. A hub
@@ -38,6 +40,8 @@ pub(crate) struct Context {
     pace: Cell<Option<Pace>>,
     /// The slice that ends now was a long one.
     overdue: Cell<bool>,
+    /// What time it was when the hub last looked at the clock.
+    moment: Cell<Moment>,
     driver: Arc<Driver>,
     /// What the greenlets that are settled on this hub are scheduled with.
     home: NonNull<dyn Schedule>,
@@ -62,6 +66,7 @@ impl Context {
             calls_before_clock: Cell::new(0),
             pace: Cell::new(None),
             overdue: Cell::new(false),
+            moment: Cell::new(Moment::of(Instant::now())),
             driver,
             home,
         }
@@ -91,6 +96,17 @@ impl Context {
     #[inline]
     pub(crate) fn set_calls_before_clock(&self, calls: u32) {
         self.calls_before_clock.set(calls);
+    }
+
+    /// About what time it is: see [`Moment`].
+    #[inline]
+    pub(crate) fn moment(&self) -> Moment {
+        self.moment.get()
+    }
+
+    /// The hub: it has looked at the clock.
+    pub(crate) fn set_moment(&self, now: Instant) {
+        self.moment.set(Moment::of(now));
     }
 
     /// The greenlet is about to yield because its slice has been long: the hub should look around.
@@ -244,6 +260,16 @@ pub(crate) fn with_interrupts<R>(f: impl FnOnce(&Interrupts) -> R) -> Option<R> 
         Some(header) => Some(f(unsafe { header.as_ref() }.interrupts())),
         None => THREAD_INTERRUPTS.try_with(f).ok(),
     }
+}
+
+/// From now on this thread is there for offloaded calls.
+pub(crate) fn set_runs_jobs() {
+    RUNS_JOBS.with(|runs| runs.set(true));
+}
+
+/// The caller is an offloaded call.
+pub(crate) fn runs_jobs() -> bool {
+    RUNS_JOBS.try_with(Cell::get).unwrap_or(false)
 }
 
 /// Dropped with its thread, value by value, so that no borrow of the map is held while a destructor runs.

@@ -34,7 +34,8 @@
 //!
 //! # What to keep out of greenlets
 //!
-//! * Calls that block the OS thread, such as `std::thread::sleep`: they stop the whole hub. Use this crate's.
+//! * Calls that block the OS thread, such as `std::thread::sleep`: they stop the whole hub. Use this crate's, or [`offload()`]
+//!   them.
 //! * A std lock held across a wait: another greenlet of the same hub that wants it blocks the thread that would release it.
 //! * A `thread_local!` whose initialiser waits, and crates that save and restore a thread-local around a closure that
 //!   waits: the greenlets of a hub share its thread's. [`greenlet_local!`] gives each greenlet its own.
@@ -53,6 +54,7 @@ mod future;
 mod greenlet;
 mod local;
 pub mod net;
+mod offload;
 pub mod pool;
 mod primitive;
 pub mod runtime;
@@ -66,6 +68,7 @@ pub use current::{current, try_current};
 pub use future::block_on;
 pub use greenlet::{Greenlet, GreenletId, JoinError};
 pub use local::{AccessError, LocalKey};
+pub use offload::offload;
 pub use runtime::run;
 pub use spawn::{
     AsCompleted, Builder, Scope, ScopedJoinHandle, as_completed, join_all, scope, spawn,

@@ -17,6 +17,7 @@ mod channel;
 mod detector;
 mod driver;
 mod greenlet;
+mod offload;
 mod scheduler;
 mod sync;
 mod wait;

@@ -173,6 +173,11 @@ impl Header {
         self.name.as_deref()
     }
 
+    /// Where its name lies. This may be asked of a copy of the header, whose name may be gone, so no reference to it is made.
+    pub(super) fn name_place(&self) -> Option<*const str> {
+        self.name.as_ref().map(|name| &raw const **name)
+    }
+
     /// Who spawned it.
     pub(crate) fn spawned_at(&self) -> &'static Location<'static> {
         self.spawned_at
@@ -245,6 +250,11 @@ impl Header {
     #[allow(dead_code, reason = "for dumps")]
     pub(crate) fn fiber_address(&self) -> *const Option<Fiber> {
         self.fiber.get()
+    }
+
+    /// The same, of a header at `address` that may be gone: not to be followed.
+    pub(crate) fn fiber_address_in(address: usize) -> *const Option<Fiber> {
+        ptr::without_provenance(address + std::mem::offset_of!(Header, fiber))
     }
 
     /// The greenlet itself: runs the closure. Called once, on its own stack.

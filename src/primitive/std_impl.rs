@@ -3,7 +3,8 @@
 /// Atomic integers, pointers and fences.
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+        AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
     };
 }
 
@@ -92,6 +93,11 @@ pub(crate) mod sync {
                 .wait_timeout(guard, timeout)
                 .unwrap_or_else(|poisoned| poisoned.into_inner())
                 .0
+        }
+
+        /// Wakes one waiter.
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
         }
 
         /// Wakes every waiter.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::dump_signal;
 use super::instance::Runtime;
 use super::panic_hook;
 use crate::detector::{self, BlockingDetector, Watchdog};
@@ -136,6 +137,7 @@ impl Builder {
         };
         let shared = scheduler::start(config, StackPool::new(stack_size, Guards::Probe))?;
         let runtime = Runtime::of(shared);
+        dump_signal::include(runtime.shared());
         if let Some(watchdog) = watchdog {
             watchdog.start(runtime.shared())?;
         }

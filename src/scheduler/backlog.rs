@@ -109,6 +109,16 @@ impl Backlog {
         self.yielded.pop(&self.len.yielded)
     }
 
+    /// Shows each to `f`.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&Ready)) {
+        if let Some(next) = ptr::NonNull::new(self.len.next.load(Ordering::Relaxed)) {
+            // SAFETY: as in `take_next`; it is lent only, and stays where it is.
+            f(&unsafe { Ready::from_raw(next) });
+        }
+        let rings = self.woken.0.iter().chain(&*self.yielded.0);
+        rings.flatten().for_each(f);
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.len.get()

@@ -260,6 +260,7 @@ impl Hub {
 
     /// Maintenance begins: decides, by how long the turns since the last one took, after how many it is due again.
     pub(crate) fn pace_maintenance(&self, now: Instant) {
+        self.context.set_moment(now);
         self.core(|core| {
             let turns = (core.turns_between - core.turns_left.min(core.turns_between)).max(1);
             let nanos = (now - core.maintained).as_nanos().max(1);
@@ -281,6 +282,7 @@ impl Hub {
 
     /// The hub has been blocked: that time does not count.
     pub(crate) fn restart_pace(&self, now: Instant) {
+        self.context.set_moment(now);
         self.core(|core| core.maintained = now);
     }
 
@@ -367,6 +369,15 @@ impl Hub {
     /// Applies `f` to the queue that others steal from.
     pub(crate) fn with_queue<R>(&self, f: impl FnOnce(&Queue) -> R) -> R {
         self.core(|core| f(&core.stealable))
+    }
+
+    /// Shows to `f` whatever is queued here; see [`Queue::for_each`]. `f` must not run foreign code.
+    pub(crate) fn for_each_queued(&self, mut f: impl FnMut(&Ready)) {
+        self.core(|core| {
+            core.backlog.for_each(&mut f);
+            core.stackless.iter().for_each(&mut f);
+            core.stealable.for_each(&mut f);
+        });
     }
 
     /// Nothing is queued here.

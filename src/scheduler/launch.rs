@@ -113,6 +113,7 @@ fn run_thread(shared: Arc<Shared>, kind: LaneKind, index: usize, queue: Queue) {
         let hub = Hub::new(Arc::clone(&shared), kind, index, queue);
         // SAFETY: the hub stays where it is until the context is taken away again, below.
         unsafe { context::set_current(ptr::from_ref(&hub).cast()) };
+        hub.core(|core| hub.remote().show_owned(&core.owned));
         if let Some(observer) = shared.observer() {
             observer.hub_begins(kind, index);
         }

@@ -7,11 +7,14 @@
 //!   schedule  where a greenlet goes when it is ready    help  hubs look after a stuck one
 //!   hub       what the hub's thread alone touches
 //!   shared, lane, remote                            what others touch: of a runtime, a lane, a hub
+//!   census    every greenlet, for a dump             survey    what hubs are asked, and answer
 //!   observer  what a detector implements to be told of a runtime's hubs
-//!   queue, backlog, inbox, idle, closing, owned, notes, watch, stackless, heartbeat, running, isolation    the parts
+//!   queue, backlog, inbox, idle, closing, owned, notes, watch, stackless, heartbeat, running, isolation,
+//!   question, telling, outside    the parts
 //! ```
 
 mod backlog;
+mod census;
 mod closing;
 mod heartbeat;
 mod help;
@@ -23,7 +26,9 @@ mod lane;
 mod launch;
 mod notes;
 mod observer;
+mod outside;
 mod owned;
+mod question;
 mod queue;
 mod remote;
 mod running;
@@ -34,9 +39,12 @@ mod slice;
 mod spawn;
 mod stackless;
 mod steal;
+mod survey;
+mod telling;
 mod watch;
 mod worker;
 
+pub(crate) use census::{Activity, Census, HubState, Listed, Told, take as take_census};
 pub(crate) use lane::{Lane, LaneKind};
 pub(crate) use launch::start;
 pub(crate) use observer::Observer;

@@ -1,13 +1,17 @@
 //! The part of a hub that other threads may touch.
 
 use std::fmt;
+use std::ptr;
 
 use crossbeam_utils::CachePadded;
 
 use super::backlog::BacklogLen;
 use super::heartbeat::Heartbeat;
 use super::inbox::{Inbox, Linked, Pushed};
+use super::owned::Owned;
+use super::question::Question;
 use super::queue::Stealer;
+use super::survey::Questions;
 use crate::driver::Driver;
 use crate::greenlet::{Header, Ready};
 use crate::primitive::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -25,6 +29,10 @@ pub(crate) struct Remote {
     stealer: Stealer,
     /// The hub's poller and timers.
     driver: Arc<Driver>,
+    /// What it is asked. Left by anyone, taken by the hub.
+    questions: Questions<Question>,
+    /// Where the list of its settled greenlets lies, for `outside.rs`. Null before it runs.
+    owned: AtomicPtr<Owned>,
     /// Which of its lane's hubs it is.
     index: usize,
 }
@@ -60,8 +68,28 @@ impl Remote {
             backlog: Arc::default(),
             stealer,
             driver,
+            questions: Questions::new(),
+            owned: AtomicPtr::new(ptr::null_mut()),
             index,
         }
+    }
+
+    /// What it is asked.
+    #[inline]
+    pub(crate) fn questions(&self) -> &Questions<Question> {
+        &self.questions
+    }
+
+    /// The hub: its list lies here.
+    pub(crate) fn show_owned(&self, owned: &Owned) {
+        self.owned
+            .store(ptr::from_ref(owned).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Where the hub's list lies, or lay. Not to be followed.
+    pub(crate) fn owned_place(&self) -> *const Owned {
+        // Relaxed: whoever has read the number of a slice with acquire sees what was stored before the first.
+        self.owned.load(Ordering::Relaxed)
     }
 
     /// Any thread: leaves a greenlet that is settled here. `true`: the hub is idle, and must be notified by the caller.

@@ -57,6 +57,9 @@ impl<G> Running<G> {
         // Relaxed: the next `begin`, or the fence in `Claim::wait`, publishes it in time.
         self.number
             .store(self.number.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // What the hub changes next, between two slices, must not be seen without this: see `outside.rs`. Nothing but an
+        // order for the compiler on x86.
+        fence(Ordering::Release);
     }
 
     /// How many slices have begun. While it stands still, the hub is in one slice (or idle).
@@ -69,6 +72,20 @@ impl<G> Running<G> {
     #[inline]
     pub(crate) fn number(&self) -> u64 {
         self.number.load(Ordering::Relaxed)
+    }
+
+    /// The number of the slice that the hub is in, if it is in one. What the hub did before the slice is seen.
+    pub(crate) fn number_of_slice(&self) -> Option<u64> {
+        let number = self.number.load(Ordering::Acquire);
+        (number % 2 == 1).then_some(number)
+    }
+
+    /// The address of the greenlet of the slice, if the hub is in one. It may be gone already.
+    pub(crate) fn address(&self) -> Option<usize> {
+        // Acquire pairs with the release in `begin`: no greenlet of an earlier slice.
+        let number = self.number_of_slice()?;
+        let address = self.greenlet.load(Ordering::Acquire).addr();
+        (self.number.load(Ordering::Relaxed) == number).then_some(address)
     }
 
     /// Where that number lies, for a signal handler on the hub's thread.

@@ -13,7 +13,7 @@ use super::remote::Remote;
 use super::running::Claim;
 use crate::fiber::StackPool;
 use crate::greenlet::{Greenlet, Header, Unparker};
-use crate::primitive::atomic::{AtomicUsize, Ordering};
+use crate::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::primitive::sync::{Arc, Mutex, OnceLock, Weak};
 
 /// What a runtime was built with.
@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     /// The greenlet that a watcher is about to refer to.
     claim: Claim<Header>,
     isolation: Isolation,
+    /// It was reported that everything waits.
+    still: AtomicBool,
     this: Weak<Shared>,
 }
 
@@ -74,6 +76,7 @@ impl Shared {
             threads: Mutex::new(Threads::default()),
             claim: Claim::new(),
             isolation: Isolation::new(),
+            still: AtomicBool::new(false),
             this: Weak::clone(this),
         });
         shared.main.set_owner(shared.this.clone());
@@ -177,6 +180,11 @@ impl Shared {
         if self.observer().is_some() {
             self.claim.wait(header);
         }
+    }
+
+    /// Somebody is about to report that everything waits: `true` the first time.
+    pub(crate) fn first_report_of_stillness(&self) -> bool {
+        !self.still.swap(true, Ordering::Relaxed)
     }
 
     /// The places whose greenlets go to the compute lane.

@@ -9,6 +9,7 @@ use super::shutdown;
 use super::slice;
 use super::stackless::{RETRY, Verdict};
 use super::steal::{steal, take_injected};
+use super::telling;
 use super::watch;
 use crate::driver::Events;
 use crate::greenlet::{Failure, Ready};
@@ -65,6 +66,9 @@ fn maintain(hub: &Hub) {
     retry_stackless(hub);
     shutdown::notice(hub);
     hub.heartbeat().set_queued(hub.settled_len());
+    if hub.remote().questions().are_there() {
+        telling::answer(hub);
+    }
 }
 
 /// Fires timers that are due, and wakes whom the poller names, without blocking.

@@ -38,9 +38,11 @@ pub fn sleep_until(deadline: Instant) {
 
 /// `None` is beyond the clock's end: for ever.
 #[track_caller]
-fn sleep_to(deadline: Option<Instant>) {
+pub(super) fn sleep_to(deadline: Option<Instant>) {
     if wait::has_passed(deadline) {
-        // Others run all the same, and a kill is delivered: a loop around this must not keep the hub to itself.
+        // Others run all the same, and what is due is delivered, on an OS thread, too: a loop around this must not keep the hub
+        // to itself, nor outlast its time.
+        wait::deliver_due();
         return wait::yield_now();
     }
     while !wait::has_passed(deadline) {

@@ -29,6 +29,7 @@ pub(crate) enum Interrupt {
 pub(crate) enum WaitKind {
     Condvar,
     Lock,
+    Offload,
     Receive,
     Select,
     Semaphore,

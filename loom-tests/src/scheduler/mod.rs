@@ -9,3 +9,5 @@ pub(crate) mod idle;
 pub(crate) mod inbox;
 #[path = "../../../src/scheduler/running.rs"]
 pub(crate) mod running;
+#[path = "../../../src/scheduler/survey.rs"]
+pub(crate) mod survey;

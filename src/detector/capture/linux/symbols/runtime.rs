@@ -13,20 +13,26 @@ use super::super::super::super::frame::Frame;
 pub(super) fn leave_out(frames: &mut Vec<Frame>) {
     let source = source();
     let source = source.as_deref();
-    let own = |frame: &Frame| !is_internal(frame, source);
-    let Some(first) = frames.iter().position(own) else {
-        // Names are all there is, and the closure has become a part of what calls it.
-        frames.truncate(1);
-        return;
-    };
-    if let Some(root) = (first..frames.len()).find(|&at| is_root(&frames[at], source)) {
+    // A suspension is in the same files as the root. The innermost frame stays whatever it is: where names are all there is, a
+    // closure may have become a part of it.
+    let first = frames.iter().position(|frame| !is_internal(frame, source));
+    let begin = first.unwrap_or(0).max(1);
+    let root = frames
+        .iter()
+        .skip(begin)
+        .position(|frame| is_root(frame, source))
+        .map(|at| at + begin);
+    if let Some(root) = root {
         frames.truncate(root);
         // What calls the closure and catches its panic.
-        while frames.len() > first + 1 && frames.last().is_some_and(is_caller) {
+        while frames.len() > 1 && frames.last().is_some_and(is_caller) {
             frames.pop();
         }
     }
-    frames.drain(..first.saturating_sub(1));
+    let first = frames.iter().position(|frame| !is_internal(frame, source));
+    if let Some(first @ 2..) = first {
+        frames.drain(..first - 1);
+    }
 }
 
 /// Where this crate's source lies, as debug information has it.
@@ -57,11 +63,12 @@ fn own<'f>(frame: &'f Frame, source: Option<&Path>) -> Option<&'f Path> {
 
 /// Is between the greenlet's closure and the root of its stack, or is corosensei's.
 fn is_root(frame: &Frame, source: Option<&Path>) -> bool {
-    const FILES: [&str; 4] = [
+    const FILES: [&str; 5] = [
         "greenlet/discard.rs",
         "greenlet/body.rs",
         "greenlet/header.rs",
         "scheduler/slice.rs",
+        "fiber/coroutine.rs",
     ];
     const NAMES: [&str; 5] = [
         "greenhub::greenlet::discard::",
@@ -105,14 +112,15 @@ fn is_internal(frame: &Frame, source: Option<&Path>) -> bool {
     let is_test = |text: &str| text.contains("tests");
     match own(frame, source) {
         Some(file) => !file.to_str().is_some_and(is_test),
-        None if frame.file.as_deref().is_some_and(is_corosensei) => true,
+        None if is_in_corosensei(frame) => true,
         None => CRATES.iter().any(|own| name.starts_with(own)) && !is_test(name),
     }
 }
 
-/// It comes from a registry, in a folder that is named after it.
-fn is_corosensei(file: &Path) -> bool {
-    file.iter()
+/// Its file is one of corosensei's, wherever that crate was unpacked.
+fn is_in_corosensei(frame: &Frame) -> bool {
+    let parts = frame.file.iter().flat_map(|file| file.iter());
+    parts
         .filter_map(|part| part.to_str())
         .any(|part| part.starts_with("corosensei-"))
 }
@@ -144,6 +152,8 @@ mod tests {
             frame("caught", &own("greenlet/discard.rs")),
             frame("run", &own("greenlet/body.rs")),
         ];
+        let switch = "/registry/corosensei-0.3.4/src/unwind.rs";
+        frames.insert(0, frame("switch_yield", switch));
         leave_out(&mut frames);
         let names: Vec<&str> = frames.iter().map(|frame| &*frame.function).collect();
         assert_eq!(names, ["sleep", "poll", "{closure#0}"]);
