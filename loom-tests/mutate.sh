@@ -124,6 +124,14 @@ mutate 'placement: the hub does not look again' loom-tests/src/models/placing.rs
 mutate 'placement: the hub of an emptied inbox is not notified' loom-tests/src/models/placing.rs placing 's/(push\(taken\);\s*\})\s*self\.hub\.ring\(\);/$1/'
 mutate 'placement: what has started is kept' loom-tests/src/models/placing.rs placing 's/let _notified_below = self\.inbox\.push\(taken\);/let _ = taken;/'
 
+survey=src/scheduler/survey.rs
+mutate 'survey: the hub is not told of a question' $survey surveying 's/self\.asked\.store\(true, Ordering::Relaxed\);//'
+mutate 'survey: a question comes between the list and the flag' $survey surveying 's/\/\/ Under the lock: .*?\n(\s*)self\.asked\.store\(false, Ordering::Relaxed\);\n\s*std::mem::take\(&mut list\.waiting\)/let taken = std::mem::take(&mut list.waiting);\n$1drop(list);\n$1self.asked.store(false, Ordering::Relaxed);\n$1taken/'
+mutate 'survey: an ended hub takes questions' $survey surveying 's/list\.closed = true;//'
+mutate 'survey: the asker looks before it says whom to wake' $survey surveying 's/if inner\.missing > 0 \{\n(\s*)inner\.asker = Some\(asker\);\n\s*\}\n\s*inner\.missing == 0/let complete = inner.missing == 0;\n$1drop(inner);\n$1self.inner.lock().asker = Some(asker);\n$1complete/'
+mutate 'survey: the last answer wakes nobody' $survey surveying 's/if inner\.missing == 0 \{/if false {/'
+mutate 'survey: an answer comes after the end' $survey surveying 's/inner\.closed = true;//'
+
 ring=src/channel/ring.rs
 mutate 'ring: a message is not published' $ring channels 's/slot\.stamp\.store\(place\.0\.wrapping_add\(1\), Ordering::Release\)/slot.stamp.store(place.0.wrapping_add(1), Ordering::Relaxed)/'
 mutate 'ring: a message is not acquired' $ring channels 's/let stamp = slot\.stamp\.load\(Ordering::Acquire\)/let stamp = slot.stamp.load(Ordering::Relaxed)/'
@@ -165,6 +173,32 @@ mutate 'timers: a cancellation hides the second timer' $timers timers 's/self\.n
 mutate 'timers: an earlier timer is not told of' $timers timers 's/\(key, first\)/(key, false)/'
 mutate 'timers: an earlier timer is not noted' $timers timers 's/if first \{/if false {/'
 mutate 'timers: a timer that fires stays armed' $timers timers 's/if !self\.is_armed\(key\.slot, key\.sequence\) \{\n            return None;\n        \}//'
+
+running=src/scheduler/running.rs
+mutate 'running: the greenlet is not released' $running watching 's/(greenlet\.as_ptr\(\), Ordering::)Release/$1Relaxed/'
+mutate 'running: the number of a slice is not released' $running watching 's/\+ 1, Ordering::Release/+ 1, Ordering::Relaxed/'
+mutate 'running: the number is not looked at again' $running watching 's/if running\.number\.load\(Ordering::Relaxed\) == number/if true/'
+mutate 'running: a watcher does not fence' $running watching 's/(for invariant 2\.\n\s*)fence\(Ordering::SeqCst\)/$1fence(Ordering::AcqRel)/'
+mutate 'running: a hub does not fence' $running watching 's/(fn wait.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'running: a hub does not wait' $running watching 's/while self\.greenlet\.load\(Ordering::Acquire\) == greenlet\.as_ptr\(\)/while false/'
+mutate 'running: the end of a claim is not acquired' $running watching 's/while self\.greenlet\.load\(Ordering::Acquire\)/while self.greenlet.load(Ordering::Relaxed)/'
+mutate 'running: the end of a claim is not released' $running watching 's/ptr::null_mut\(\), Ordering::Release/ptr::null_mut(), Ordering::Relaxed/'
+
+slumber=src/detector/slumber.rs
+mutate 'slumber: no fence before the watchdog looks' $slumber watching 's/(\(2\) of the proof\.\n\s*)fence\(Ordering::SeqCst\);/$1/'
+mutate 'slumber: no fence before a hub looks' $slumber watching 's/(\(b\) of the proof\.\n\s*)fence\(Ordering::SeqCst\);/$1/'
+mutate 'slumber: a hub does not look' $slumber watching 's/self\.0\.load\(Ordering::Relaxed\) && self\.0\.swap\(false, Ordering::Relaxed\)/false/'
+mutate 'slumber: two hubs wake it' $slumber watching 's/&& self\.0\.swap\(false, Ordering::Relaxed\)//'
+
+mailbox=src/detector/capture/linux/mailbox.rs
+mutate 'mailbox: a question is not published' $mailbox asking 's/store\(ASKED, Ordering::Release\)/store(ASKED, Ordering::Relaxed)/'
+mutate 'mailbox: a question is not acquired' $mailbox asking 's/ASKED, TAKEN, Ordering::Acquire/ASKED, TAKEN, Ordering::Relaxed/'
+mutate 'mailbox: an answer is not published' $mailbox asking 's/store\(ANSWERED, Ordering::Release\)/store(ANSWERED, Ordering::Relaxed)/'
+mutate 'mailbox: an answer is not acquired' $mailbox asking 's/word\.load\(Ordering::Acquire\) != ANSWERED/word.load(Ordering::Relaxed) != ANSWERED/'
+mutate 'mailbox: an emptied box is not acquired' $mailbox asking 's/EMPTY, WRITING, Ordering::Acquire/EMPTY, WRITING, Ordering::Relaxed/'
+mutate 'mailbox: an emptied box is not published' $mailbox asking 's/store\(EMPTY, Ordering::Release\)/store(EMPTY, Ordering::Relaxed)/'
+mutate 'mailbox: the asker gives up on a handler at work' $mailbox asking 's/&& word\s*\.compare_exchange\(ASKED, EMPTY.*?\.is_ok\(\)/\&\& { word.store(EMPTY, Ordering::Release); true }/s'
+mutate 'mailbox: a late handler answers all the same' $mailbox asking 's/(fn answer.*?)\.is_err\(\)/$1.is_err() \&\& false/s'
 
 outcome=src/offload/outcome.rs
 mutate 'outcome: what came late is lost' $outcome offloading 's/late\.ok_or\(interrupt\)/Err(interrupt)/'

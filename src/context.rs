@@ -12,8 +12,9 @@ use std::ptr::{self, NonNull};
 use std::time::Instant;
 
 use crate::driver::Driver;
+use crate::fiber::StackBounds;
 use crate::fiber::overflow::Running;
-use crate::greenlet::{Failure, Greenlet, Header, Interrupts, Locals, Schedule};
+use crate::greenlet::{Failure, Greenlet, Header, Interrupts, Locals, Moment, Schedule};
 use crate::primitive::sync::Arc;
 use crate::primitive::thread::Parker;
 
@@ -39,6 +40,8 @@ pub(crate) struct Context {
     pace: Cell<Option<Pace>>,
     /// The slice that ends now was a long one.
     overdue: Cell<bool>,
+    /// What time it was when the hub last looked at the clock.
+    moment: Cell<Moment>,
     driver: Arc<Driver>,
     /// What the greenlets that are settled on this hub are scheduled with.
     home: NonNull<dyn Schedule>,
@@ -63,6 +66,7 @@ impl Context {
             calls_before_clock: Cell::new(0),
             pace: Cell::new(None),
             overdue: Cell::new(false),
+            moment: Cell::new(Moment::of(Instant::now())),
             driver,
             home,
         }
@@ -92,6 +96,17 @@ impl Context {
     #[inline]
     pub(crate) fn set_calls_before_clock(&self, calls: u32) {
         self.calls_before_clock.set(calls);
+    }
+
+    /// About what time it is: see [`Moment`].
+    #[inline]
+    pub(crate) fn moment(&self) -> Moment {
+        self.moment.get()
+    }
+
+    /// The hub: it has looked at the clock.
+    pub(crate) fn set_moment(&self, now: Instant) {
+        self.moment.set(Moment::of(now));
     }
 
     /// The greenlet is about to yield because its slice has been long: the hub should look around.
@@ -195,6 +210,14 @@ pub(crate) fn running() -> Option<Running> {
         spawned_at: header.spawned_at(),
         id: header.id().as_u64().get(),
     })
+}
+
+/// Where the stack of the greenlet lies that is running here, for the handler that copies a piece of it. As
+/// async-signal-safe as [`running`], and for the same reasons.
+pub(crate) fn running_bounds() -> Option<StackBounds> {
+    // SAFETY: the greenlet runs, so it and its stack are there; the hub that owns its fiber is suspended in the resume.
+    let fiber = unsafe { greenlet()?.as_ref().fiber() }.as_ref()?;
+    Some(fiber.bounds())
 }
 
 /// Applies `f` to the locals of the greenlet that is running here or, outside, of the OS thread. `None` while the

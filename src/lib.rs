@@ -47,6 +47,7 @@
 pub mod channel;
 mod context;
 mod current;
+pub mod detector;
 mod driver;
 mod fiber;
 mod future;

@@ -14,6 +14,7 @@ mod models;
 mod primitive;
 
 mod channel;
+mod detector;
 mod driver;
 mod greenlet;
 mod offload;

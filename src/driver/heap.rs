@@ -42,6 +42,11 @@ impl Heap {
         self.entries.first()
     }
 
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
     /// Adds one.
     pub(super) fn push(&mut self, entry: Entry) {
         self.entries.push(entry);

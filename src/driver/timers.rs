@@ -191,6 +191,18 @@ impl<F> Timers<F> {
         slots.into_iter().filter_map(fire).collect()
     }
 
+    /// Shows to `f` what is armed, in no order. `f` runs under the lock: it must be quick, and arm and cancel nothing.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(Instant, &F)) {
+        let table = self.table.lock();
+        for entry in table.heap.iter() {
+            if let Some(Slot::Armed { sequence, fire }) = table.slots.get(entry.slot as usize) {
+                if *sequence == entry.sequence {
+                    f(self.base + Duration::from_nanos(entry.at), fire);
+                }
+            }
+        }
+    }
+
     /// How many are armed.
     pub(crate) fn len(&self) -> usize {
         self.table.lock().armed

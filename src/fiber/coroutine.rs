@@ -77,6 +77,8 @@ impl Fiber {
             unsafe { entry(arg, suspender) };
             std::mem::forget(bomb);
         };
+        // What a walk up the stack knows its end by: see `detector::unwind`.
+        const { assert!(size_of::<(Entry, *const ())>() == 16) };
         let coroutine = Coroutine::with_stack(stack.place(), main);
         Fiber {
             coroutine: ManuallyDrop::new(coroutine),
@@ -119,6 +121,9 @@ impl Fiber {
     pub(crate) fn bounds(&self) -> StackBounds {
         self.stack.bounds()
     }
+
+    /// Where, in a fiber, the word lies that says where its stack is.
+    pub(super) const PLACE_OFFSET: usize = std::mem::offset_of!(Fiber, stack);
 
     /// Whether the fiber has begun and not ended.
     #[inline]

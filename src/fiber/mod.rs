@@ -16,6 +16,7 @@
 //! | `pool` | a runtime's stacks of every size |
 //! | `cache` | a hub's own warm stacks |
 //! | `coroutine` | the switch: `Fiber`, `Suspender`, and the crate's one `unsafe impl Send` for a suspended stack |
+//! | `saved` | where a suspended fiber goes on, found from outside |
 //! | `alt_stack` | the stack that signal handlers run on |
 //! | `overflow` | the handler that names the greenlet whose stack was too small |
 
@@ -28,6 +29,7 @@ mod coroutine;
 mod guard;
 pub(crate) mod overflow;
 mod pool;
+mod saved;
 mod slab;
 mod stack;
 
@@ -35,4 +37,5 @@ pub(crate) use cache::StackCache;
 pub(crate) use coroutine::{Fiber, Suspend, Suspender};
 pub(crate) use guard::Guards;
 pub(crate) use pool::StackPool;
-pub(crate) use stack::StackSize;
+pub(crate) use saved::{FIBER_WORDS, Saved};
+pub(crate) use stack::{StackBounds, StackSize};

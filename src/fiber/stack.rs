@@ -177,6 +177,17 @@ pub(super) struct Place {
 const SIZE_BITS: usize = STAGGER_STEP - 1;
 
 impl Place {
+    /// The place that `word` says, which may be anything: `None` if it cannot be one.
+    pub(super) fn from_word(word: usize) -> Option<Place> {
+        let log2 = (word & SIZE_BITS) as u32;
+        let is_size = (StackSize::MIN.ilog2()..=StackSize::MAX.ilog2()).contains(&log2);
+        // Far from both ends of the address space, so that no bound of the stack lies beyond.
+        let is_address = (2 * StackSize::MAX..usize::MAX / 2).contains(&word);
+        (is_size && is_address).then_some(Place {
+            word: NonZeroUsize::new(word)?,
+        })
+    }
+
     /// The size that was asked for.
     #[inline]
     fn size(self) -> StackSize {
@@ -231,7 +242,6 @@ impl StackBounds {
     }
 
     /// Whether `address` lies on the stack.
-    #[cfg(test)]
     pub(crate) fn contains(&self, address: usize) -> bool {
         (self.bottom..self.base).contains(&address)
     }

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::header::{Description, Header, Ready, Schedule};
 use super::id::GreenletId;
 use super::state::{Kill, Phase, Wake};
+use super::wait_info::WaitBegun;
 
 /// A handle to a greenlet, as [`std::thread::Thread`] is to a thread. Cloning it is cheap; it keeps only the greenlet's
 /// header alive, neither its stack nor its value.
@@ -230,7 +231,7 @@ impl fmt::Debug for Greenlet {
         }
         out.field("spawned_at", &format_args!("{}", header.spawned_at()));
         match (header.state().phase(), header.wait_info().get()) {
-            (Phase::Parked, Some((kind, place))) => {
+            (Phase::Parked, Some(WaitBegun { kind, place, .. })) => {
                 out.field("state", &format_args!("Parked({kind} at {place})"))
             }
             (phase, _) => out.field("state", &phase),

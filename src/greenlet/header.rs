@@ -16,7 +16,7 @@ use super::local::Locals;
 use super::state::State;
 use super::wait_info::WaitInfo;
 use crate::fiber::{Fiber, StackSize, Suspender};
-use crate::primitive::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// What is known of a greenlet whatever it computes. Who may touch what, and when:
 ///
@@ -28,6 +28,7 @@ use crate::primitive::atomic::{AtomicPtr, AtomicUsize, Ordering};
 /// | `home` | written by the hub at the first slice, before the greenlet can park; read by whoever unparks it |
 /// | `fiber`, `owned` | the hub that runs it (for `owned` of a migrating one: under its lane's lock) |
 /// | `suspender`, `locals`, `interrupts` | the greenlet itself, while it runs |
+/// | `may_block` | written by the greenlet itself, while it runs; read by anyone |
 /// | `spare` | the holder of its [`Ready`]: the greenlet while it runs, its hub, whoever has moved it out of PARKED |
 #[repr(C)]
 pub(crate) struct Header {
@@ -53,6 +54,8 @@ pub(crate) struct Header {
     spawned_at: &'static Location<'static>,
     stack_size: StackSize,
     wait_info: WaitInfo,
+    /// How many stretches in which it is meant to block it is in.
+    may_block: AtomicU32,
 }
 
 /// Neighbours in the list of started greenlets that a hub or a lane owns.
@@ -139,6 +142,7 @@ impl Header {
             spawned_at: spawn.spawned_at,
             stack_size: spawn.stack_size,
             wait_info: WaitInfo::new(),
+            may_block: AtomicU32::new(0),
         }
     }
 
@@ -167,6 +171,11 @@ impl Header {
     /// Its name.
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Where its name lies. This may be asked of a copy of the header, whose name may be gone, so no reference to it is made.
+    pub(super) fn name_place(&self) -> Option<*const str> {
+        self.name.as_ref().map(|name| &raw const **name)
     }
 
     /// Who spawned it.
@@ -237,6 +246,17 @@ impl Header {
         unsafe { &mut *self.fiber.get() }
     }
 
+    /// Where its stack is kept, for whoever copies memory through the system: others may not look at it.
+    #[allow(dead_code, reason = "for dumps")]
+    pub(crate) fn fiber_address(&self) -> *const Option<Fiber> {
+        self.fiber.get()
+    }
+
+    /// The same, of a header at `address` that may be gone: not to be followed.
+    pub(crate) fn fiber_address_in(address: usize) -> *const Option<Fiber> {
+        ptr::without_provenance(address + std::mem::offset_of!(Header, fiber))
+    }
+
     /// The greenlet itself: runs the closure. Called once, on its own stack.
     ///
     /// # Safety
@@ -259,6 +279,22 @@ impl Header {
     pub(crate) unsafe fn suspender(&self) -> &Suspender {
         // SAFETY: set at the first slice; it lives at the root of the stack that the caller runs on.
         unsafe { &*self.suspender.get() }
+    }
+
+    /// Anyone: it is in a stretch in which it is meant to block, that is, in `allow_blocking`.
+    pub(crate) fn may_block(&self) -> bool {
+        // Acquire pairs with the release in `leave_blocking`: whoever finds the greenlet out of it sees what it did before.
+        self.may_block.load(Ordering::Acquire) > 0
+    }
+
+    /// The greenlet itself: it enters such a stretch.
+    pub(crate) fn enter_blocking(&self) {
+        self.may_block.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The greenlet itself: it leaves it again.
+    pub(crate) fn leave_blocking(&self) {
+        self.may_block.fetch_sub(1, Ordering::Release);
     }
 
     /// The greenlet itself: applies `f` to its locals. `f` must not run foreign code, which could come back here.

@@ -254,6 +254,16 @@ impl State {
         }
     }
 
+    /// It is bound to its hub since birth.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & PINNED != 0
+    }
+
+    /// It waits by blocking its OS thread, at the moment of the call.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.0.load(Ordering::Acquire) & BLOCKED != 0
+    }
+
     /// Applies `step` until its new word is stored, or it asks for none.
     #[inline]
     fn update<R>(&self, step: impl Fn(u32) -> (Option<u32>, R)) -> R {

@@ -1,15 +1,17 @@
-//! Where and for what a greenlet waits, for whoever lists greenlets.
+//! Where, since when and for what a greenlet waits, for whoever lists greenlets.
 
 use std::fmt;
 use std::panic::Location;
 use std::ptr;
 
-use crate::primitive::atomic::{AtomicPtr, AtomicU8, Ordering};
+use super::moment::Moment;
+use crate::primitive::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// What a parked greenlet waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a parked greenlet waits for, as a [`Dump`](crate::runtime::Dump) lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 #[repr(u8)]
-pub(crate) enum WaitKind {
+pub enum WaitKind {
     /// A public `unpark`.
     Park,
     /// A point in time.
@@ -50,12 +52,14 @@ pub(crate) enum WaitKind {
     Future,
     /// A place in a pool, or what its greenlets yield.
     Pool,
+    /// What the hubs answer to a [`dump`](crate::runtime::Runtime::dump).
+    Dump,
     /// A blocking call on a thread of its own.
     Offload,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 21] = [
+    const ALL: [WaitKind; 22] = [
         WaitKind::Park,
         WaitKind::Sleep,
         WaitKind::Join,
@@ -76,6 +80,7 @@ impl WaitKind {
         WaitKind::Select,
         WaitKind::Future,
         WaitKind::Pool,
+        WaitKind::Dump,
         WaitKind::Offload,
     ];
 }
@@ -103,6 +108,7 @@ impl fmt::Display for WaitKind {
             WaitKind::Select => "select",
             WaitKind::Future => "future",
             WaitKind::Pool => "pool",
+            WaitKind::Dump => "dump",
             WaitKind::Offload => "offload",
         })
     }
@@ -112,33 +118,67 @@ impl fmt::Display for WaitKind {
 /// different waits when they are read in the middle of a change, which a report can bear.
 #[derive(Debug)]
 pub(crate) struct WaitInfo {
-    kind: AtomicU8,
+    /// The kind in the byte on top, the moment in the others.
+    kind_and_since: AtomicU64,
     place: AtomicPtr<Location<'static>>,
+}
+
+/// One wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WaitBegun {
+    pub(crate) kind: WaitKind,
+    /// As exact as the clock of the hub on which it began.
+    pub(crate) since: Moment,
+    pub(crate) place: &'static Location<'static>,
 }
 
 impl WaitInfo {
     pub(super) fn new() -> WaitInfo {
         WaitInfo {
-            kind: AtomicU8::new(0),
+            kind_and_since: AtomicU64::new(0),
             place: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
     /// A wait begins.
     #[inline]
-    pub(crate) fn set(&self, kind: WaitKind, place: &'static Location<'static>) {
+    pub(crate) fn set(&self, kind: WaitKind, since: Moment, place: &'static Location<'static>) {
         // Relaxed: these are for reports and order nothing.
-        self.kind.store(kind as u8, Ordering::Relaxed);
+        let word = since.micros() | (kind as u64) << Moment::BITS;
+        self.kind_and_since.store(word, Ordering::Relaxed);
         self.place
             .store(ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
     }
 
     /// The last wait, if there was one.
-    pub(crate) fn get(&self) -> Option<(WaitKind, &'static Location<'static>)> {
-        let kind = self.kind.load(Ordering::Relaxed);
+    pub(crate) fn get(&self) -> Option<WaitBegun> {
+        let word = self.kind_and_since.load(Ordering::Relaxed);
         let place = self.place.load(Ordering::Relaxed);
-        // SAFETY: the pointer is null or was made from a `&'static Location` in `set`.
-        let place = unsafe { place.as_ref() }?;
-        Some((WaitKind::ALL[usize::from(kind)], place))
+        Some(WaitBegun {
+            kind: WaitKind::ALL[(word >> Moment::BITS) as usize],
+            since: Moment::from_micros(word),
+            // SAFETY: the pointer is null or was made from a `&'static Location` in `set`.
+            place: unsafe { place.as_ref() }?,
+        })
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(greenhub_loom))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_keeps_its_kind_beside_its_moment() {
+        let info = WaitInfo::new();
+        assert!(info.get().is_none());
+        for (number, kind) in WaitKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number);
+            let place = Location::caller();
+            let since = Moment::from_micros(u64::MAX - number as u64);
+            info.set(kind, since, place);
+            let wait = info.get().unwrap();
+            assert_eq!((wait.kind, wait.since, wait.place), (kind, since, place));
+        }
     }
 }

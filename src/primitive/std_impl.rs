@@ -3,7 +3,8 @@
 /// Atomic integers, pointers and fences.
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+        AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
     };
 }
 
@@ -109,6 +110,7 @@ pub(crate) mod sync {
 /// OS threads.
 pub(crate) mod thread {
     pub(crate) use crossbeam_utils::sync::{Parker, Unparker};
+    pub(crate) use std::thread::yield_now;
 }
 
 /// Tells the processor that this thread spins.

@@ -2,10 +2,13 @@
 
 use std::io;
 
+use super::dump_signal;
 use super::instance::Runtime;
 use super::panic_hook;
+use crate::detector::{self, BlockingDetector, Watchdog};
 use crate::fiber::{Guards, StackPool, StackSize};
-use crate::scheduler::{self, Config};
+use crate::primitive::sync::Arc;
+use crate::scheduler::{self, Config, Observer};
 
 /// The most hubs that a lane may have.
 const MOST_HUBS: usize = 4096;
@@ -33,6 +36,7 @@ pub struct Builder {
     stack_size: usize,
     thread_name: String,
     max_greenlets: Option<usize>,
+    detector: Option<BlockingDetector>,
 }
 
 impl Default for Builder {
@@ -50,6 +54,7 @@ impl Builder {
             stack_size: StackSize::DEFAULT.bytes(),
             thread_name: String::from("greenhub"),
             max_greenlets: None,
+            detector: None,
         }
     }
 
@@ -86,6 +91,13 @@ impl Builder {
         self
     }
 
+    /// Watches for greenlets that keep their hub. Without this the detector is on if the environment variable
+    /// `GREENHUB_MAX_BLOCKING_TIME` says so: see [`greenhub::detector`](crate::detector).
+    pub fn detector(mut self, detector: BlockingDetector) -> Builder {
+        self.detector = Some(detector);
+        self
+    }
+
     /// Starts the runtime.
     ///
     /// # Errors
@@ -112,14 +124,24 @@ impl Builder {
             )));
         }
         panic_hook::install();
+        let detector = self.detector.or_else(detector::from_environment);
+        let watchdog = detector.map(|detector| Watchdog::new(detector, hubs));
         let config = Config {
             hubs,
             compute_hubs,
             thread_name: self.thread_name,
             max_greenlets,
+            observer: watchdog
+                .clone()
+                .map(|watchdog| watchdog as Arc<dyn Observer>),
         };
         let shared = scheduler::start(config, StackPool::new(stack_size, Guards::Probe))?;
-        Ok(Runtime::of(shared))
+        let runtime = Runtime::of(shared);
+        dump_signal::include(runtime.shared());
+        if let Some(watchdog) = watchdog {
+            watchdog.start(runtime.shared())?;
+        }
+        Ok(runtime)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 
+use super::dump::Dump;
 use super::global::current_or_global;
 use super::instance::Runtime;
 use super::metrics::Metrics;
@@ -95,6 +96,13 @@ impl Handle {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         Metrics::of(&self.shared)
+    }
+
+    /// What the runtime's greenlets and hubs are at: see [`Runtime::dump`](super::Runtime::dump).
+    #[must_use]
+    #[track_caller]
+    pub fn dump(&self) -> Dump {
+        Dump::of(&self.shared)
     }
 }
 

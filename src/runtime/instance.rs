@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::dump::Dump;
 use super::metrics::Metrics;
 use crate::greenlet::WaitKind;
 use crate::primitive::sync::Arc;
@@ -50,6 +51,42 @@ impl Runtime {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         Metrics::of(&self.shared)
+    }
+
+    /// Lists every greenlet, where it is in its life, what it waits for, where and for how long, and its stack; and every
+    /// hub. Meant for a look at a program that seems to be stuck, so it works when the hubs are:
+    ///
+    /// - A hub that runs the same greenlet all the time is looked at from outside (on Linux; elsewhere the settled
+    ///   greenlets of such a hub are missing, and the dump says so).
+    /// - The hubs go on. Each spends some time on telling of its own greenlets.
+    /// - It takes a tenth of a second when a hub is stuck, a second at the very most.
+    ///
+    /// Called in a greenlet, it is a wait like any other, in which the greenlet may be killed. What happens meanwhile, the dump
+    /// may show or not; each greenlet that has started, and not ended by the end, is in it once.
+    ///
+    /// With the environment variable `GREENHUB_DUMP_SIGNAL=QUIT` (or another signal's name or number) the dumps of all
+    /// runtimes are written to stderr whenever the process gets that signal, and the program goes on.
+    ///
+    /// ```
+    /// use greenhub::runtime::{GreenletState, Runtime, WaitKind};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Runtime::builder().hubs(1).build()?;
+    /// let sleeper = runtime.spawn(|| greenhub::sleep(std::time::Duration::from_secs(3600)));
+    /// # runtime.run(|| while !runtime.dump().greenlets().iter().any(|g| g.waits_for().is_some()) { greenhub::yield_now() });
+    /// let dump = runtime.dump();
+    /// let greenlet = &dump.greenlets()[0];
+    /// assert_eq!(greenlet.id(), sleeper.greenlet().id());
+    /// assert_eq!(greenlet.state(), GreenletState::Parked);
+    /// assert_eq!(greenlet.waits_for(), Some(WaitKind::Sleep));
+    /// println!("{dump}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn dump(&self) -> Dump {
+        Dump::of(&self.shared)
     }
 
     /// Ends the runtime as dropping it does, but waits no longer than `timeout`. `false`: some greenlet would not stop

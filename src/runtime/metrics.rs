@@ -1,5 +1,6 @@
 //! What a runtime's hubs have done.
 
+use crate::detector::{self, BlockingSite, Watchdog};
 use crate::primitive::sync::Arc;
 use crate::scheduler::{Lane, LaneKind, Shared};
 
@@ -27,6 +28,7 @@ pub struct Metrics {
     finished: u64,
     stacks_in_use: usize,
     stacks_pooled: usize,
+    blocking_sites: Vec<BlockingSite>,
 }
 
 /// One hub's figures. All but the last two count since the runtime's start.
@@ -82,6 +84,9 @@ impl Metrics {
             finished,
             stacks_in_use,
             stacks_pooled: shared.stacks().mapped().saturating_sub(stacks_in_use),
+            blocking_sites: detector::of(shared)
+                .map(Watchdog::sites)
+                .unwrap_or_default(),
         }
     }
 
@@ -121,6 +126,13 @@ impl Metrics {
         self.injected
     }
 
+    /// The spawn sites of greenlets that have kept a hub for too long, those with the most time first; none unless the
+    /// runtime has a [detector](crate::detector).
+    #[must_use]
+    pub fn blocking_sites(&self) -> &[BlockingSite] {
+        &self.blocking_sites
+    }
+
     /// Stacks that greenlets are using.
     #[must_use]
     pub fn stacks_in_use(&self) -> usize {
@@ -140,7 +152,7 @@ fn hub_metrics(lane: &Lane) -> Vec<HubMetrics> {
         .map(|remote| {
             let heart = remote.heartbeat();
             HubMetrics {
-                slices: heart.slices.get(),
+                slices: heart.running.slices(),
                 spawned: heart.spawned.get(),
                 started: heart.started.get(),
                 finished: heart.finished.get(),

@@ -2,8 +2,11 @@
 
 use std::panic::{Location, resume_unwind};
 
+use super::all_waiting::{INTERVAL, Seen, Watch};
 use super::global::current_or_global;
 use super::instance::Runtime;
+use crate::detector::{self, Watchdog};
+use crate::greenlet::JoinError;
 use crate::primitive::sync::Arc;
 use crate::scheduler::{self, Options, Shared};
 use crate::wait::{JoinHandle, Shield, in_greenlet};
@@ -42,7 +45,8 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// With `f`'s panic, if it panics; or if `f` was killed, or no greenlet could be spawned.
+    /// With `f`'s panic, if it panics; or if `f` was killed, or no greenlet could be spawned; or, after `f`, if the runtime's
+    /// detector [denies](crate::detector::BlockingDetector::deny) blocking, and has seen some.
     #[track_caller]
     pub fn run<F, T>(&self, f: F) -> T
     where
@@ -70,13 +74,45 @@ where
         Err(error) => panic!("could not spawn the main greenlet: {error}"),
     };
     let shield = Shield::raise();
-    let result = JoinHandle::new(joined).join();
+    let result = join(shared, JoinHandle::new(joined));
     drop(shield);
+    // Taken whatever the result is, so that the next run answers for itself alone.
+    let verdict = detector::of(shared).and_then(Watchdog::take_verdict);
     match result {
-        Ok(value) => value,
+        Ok(value) => {
+            if let Some(text) = verdict {
+                panic!(
+                    "a greenlet has blocked its hub, which the detector was told to deny:\n{text}"
+                );
+            }
+            value
+        }
         Err(error) => match error.try_into_panic() {
             Ok(payload) => resume_unwind(payload),
             Err(killed) => panic!("{killed} before it had a value to return"),
         },
+    }
+}
+
+/// Joins the main greenlet. An OS thread that waits for it in a runtime with a detector looks now and then whether everything
+/// waits.
+#[track_caller]
+fn join<T>(shared: &Arc<Shared>, mut main: JoinHandle<T>) -> Result<T, JoinError> {
+    // Not within a closure, which would be its own caller.
+    let caller = Location::caller();
+    if in_greenlet() {
+        return main.join();
+    }
+    let Some(mut watch) = Watch::begin(shared, caller) else {
+        return main.join();
+    };
+    loop {
+        match main.join_timeout(INTERVAL) {
+            Ok(result) => return result,
+            Err(waiting) => main = waiting,
+        }
+        if watch.look() == Seen::Reported {
+            return main.join();
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Each counter has one writer, so counting is a plain load, an addition and a plain store, never a locked instruction.
 //! Readers see each counter's recent value, and no order between them.
 
+use super::running::Running;
+use crate::greenlet::Header;
 use crate::primitive::atomic::{AtomicU64, Ordering};
 
 /// A number that one thread raises and any may read.
@@ -25,10 +27,13 @@ impl Counter {
 }
 
 /// One hub's counters, written by the hub's own thread.
-#[derive(Debug, Default)]
 pub(crate) struct Heartbeat {
-    /// Slices begun. While it stands still, the hub is in one slice (or idle).
-    pub(crate) slices: Counter,
+    /// Its slices, and the greenlet of the present one.
+    pub(crate) running: Running<Header>,
+    /// Stretches for which a greenlet was meant to block that have ended here.
+    pub(crate) excuses: Counter,
+    /// Greenlets taken out of the hub's inbox.
+    pub(crate) taken_in: Counter,
     /// Greenlets spawned here.
     pub(crate) spawned: Counter,
     /// Greenlets that had their first slice here.
@@ -56,6 +61,27 @@ pub(crate) struct Heartbeat {
 }
 
 impl Heartbeat {
+    /// That of a hub that has done nothing yet.
+    pub(crate) fn new() -> Heartbeat {
+        Heartbeat {
+            running: Running::new(),
+            excuses: Counter::default(),
+            taken_in: Counter::default(),
+            spawned: Counter::default(),
+            started: Counter::default(),
+            finished: Counter::default(),
+            cancelled: Counter::default(),
+            stolen: Counter::default(),
+            thefts: Counter::default(),
+            parks: Counter::default(),
+            notifies: Counter::default(),
+            polls: Counter::default(),
+            idles: Counter::default(),
+            queued: Counter::default(),
+            robbed: AtomicU64::new(0),
+        }
+    }
+
     /// The writer: sets how many wait in the hub's own queue.
     pub(crate) fn set_queued(&self, count: usize) {
         self.queued.0.store(count as u64, Ordering::Relaxed);

@@ -27,7 +27,7 @@ pub(crate) fn help_the_stuck(hub: &Hub, now: Instant, events: &mut Events) {
     let me = hub.remote().index();
     let remotes = hub.lane().remotes().iter();
     for remote in remotes.filter(|remote| remote.index() != me) {
-        let slices = remote.heartbeat().slices.get();
+        let slices = remote.heartbeat().running.slices();
         let still = hub.core(|core| core.watch.stands_still(remote.index(), slices));
         if still && !remote.inbox().is_idle() {
             serve(remote, now, events);

@@ -3,11 +3,11 @@
 //! State is split by owner: [`Core`] is the hub thread's alone, `Remote` and `Lane` are for everyone.
 
 use std::cell::UnsafeCell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::ptr::{self, NonNull};
 use std::time::{Duration, Instant};
 
+use super::backlog::Backlog;
 use super::heartbeat::Heartbeat;
 use super::lane::{Lane, LaneKind};
 use super::notes::Notes;
@@ -40,9 +40,6 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_micros(500);
 /// With so many started greenlets a hub is crowded: it begins the youngest fresh ones first, to need fewer stacks.
 const CROWD: u64 = 1024;
 
-/// How many greenlets the hub's own queues have room for from the beginning, so that the first waits allocate nothing.
-const QUEUE_CAPACITY: usize = 64;
-
 /// A running hub. Lives on its thread's stack, at one address, and is found again through the thread's [`Context`].
 #[repr(C)]
 pub(crate) struct Hub {
@@ -58,15 +55,10 @@ pub(crate) struct Hub {
 /// What the hub's thread alone touches: the loop between slices, and the running greenlet within one.
 #[derive(Debug)]
 pub(crate) struct Core {
-    /// The settled greenlet that was woken last: it runs next, while what it was woken for is still in the cache.
-    next: Option<Ready>,
-    /// How often in a row `next` was used.
+    /// Settled greenlets that are ready: the next one, those that were woken, and those that have yielded.
+    backlog: Backlog,
+    /// How often in a row the next slot was used.
     next_in_a_row: u32,
-    /// Settled greenlets that were woken.
-    woken: VecDeque<Ready>,
-    /// Settled greenlets that have yielded. Apart from the others, so that whoever was woken need not wait for all of
-    /// those that only yield.
-    yielded: VecDeque<Ready>,
     /// Whose turn it is to go first.
     turn: Turn,
     /// Fresh greenlets, and migrating ones that are ready: what others may steal.
@@ -113,12 +105,12 @@ impl Core {
     #[inline]
     fn take_ready(&mut self) -> Option<Ready> {
         if self.next_in_a_row < NEXT_IN_A_ROW {
-            if let Some(ready) = self.next.take() {
+            if let Some(ready) = self.backlog.take_next() {
                 self.next_in_a_row += 1;
                 return Some(ready);
             }
-        } else if let Some(ready) = self.next.take() {
-            self.woken.push_back(ready);
+        } else if let Some(ready) = self.backlog.take_next() {
+            self.backlog.push_woken(ready);
         }
         self.next_in_a_row = 0;
         self.turn = self.turn.next();
@@ -140,7 +132,7 @@ impl Core {
 
     #[inline]
     fn take_woken(&mut self) -> Option<Ready> {
-        self.woken.pop_front()
+        self.backlog.take_woken()
     }
 
     #[inline]
@@ -150,12 +142,12 @@ impl Core {
 
     #[inline]
     fn take_yielded(&mut self) -> Option<Ready> {
-        self.yielded.pop_front()
+        self.backlog.take_yielded()
     }
 
     /// How many settled greenlets are ready.
     fn settled_len(&self) -> usize {
-        usize::from(self.next.is_some()) + self.woken.len() + self.yielded.len()
+        self.backlog.len()
     }
 }
 
@@ -186,6 +178,7 @@ impl Hub {
         let hubs = lane.remotes().len();
         let remote = &lane.remotes()[index];
         let driver = Arc::clone(remote.driver());
+        let backlog = Arc::clone(remote.backlog());
         let (lane, remote) = (NonNull::from(lane), NonNull::from(remote));
         let stacks = StackCache::new(Arc::clone(shared.stacks()));
         Hub {
@@ -193,10 +186,8 @@ impl Hub {
             lane,
             remote,
             core: UnsafeCell::new(Core {
-                next: None,
+                backlog: Backlog::new(backlog),
                 next_in_a_row: 0,
-                woken: VecDeque::with_capacity(QUEUE_CAPACITY),
-                yielded: VecDeque::with_capacity(QUEUE_CAPACITY),
                 turn: Turn::Woken,
                 stealable: queue,
                 stackless: Stackless::default(),
@@ -275,6 +266,7 @@ impl Hub {
 
     /// Maintenance begins: decides, by how long the turns since the last one took, after how many it is due again.
     pub(crate) fn pace_maintenance(&self, now: Instant) {
+        self.context.set_moment(now);
         self.core(|core| {
             let turns = (core.turns_between - core.turns_left.min(core.turns_between)).max(1);
             let nanos = (now - core.maintained).as_nanos().max(1);
@@ -296,6 +288,7 @@ impl Hub {
 
     /// The hub has been blocked: that time does not count.
     pub(crate) fn restart_pace(&self, now: Instant) {
+        self.context.set_moment(now);
         self.core(|core| core.maintained = now);
     }
 
@@ -310,20 +303,23 @@ impl Hub {
 
     /// Moves what other threads have delivered to the queue of the woken, oldest first.
     pub(crate) fn take_inbox(&self) {
+        let mut taken = 0;
         self.core(|core| {
             for header in self.remote().inbox().take() {
+                taken += 1;
                 // SAFETY: it was a `Ready` when it was delivered.
-                core.woken.push_back(unsafe { Ready::from_raw(header) });
+                core.backlog.push_woken(unsafe { Ready::from_raw(header) });
             }
         });
+        self.heartbeat().taken_in.add(taken);
     }
 
     /// Queues a settled greenlet that was woken on this thread.
     #[inline]
     pub(crate) fn push_woken(&self, ready: Ready) {
         self.core(|core| {
-            if let Some(before) = core.next.replace(ready) {
-                core.woken.push_back(before);
+            if let Some(before) = core.backlog.replace_next(ready) {
+                core.backlog.push_woken(before);
             }
         });
     }
@@ -331,13 +327,13 @@ impl Hub {
     /// Queues a settled greenlet behind the others that were woken.
     #[inline]
     pub(crate) fn push_back(&self, ready: Ready) {
-        self.core(|core| core.woken.push_back(ready));
+        self.core(|core| core.backlog.push_woken(ready));
     }
 
     /// Queues a settled greenlet that has yielded.
     #[inline]
     pub(crate) fn push_yielded(&self, ready: Ready) {
-        self.core(|core| core.yielded.push_back(ready));
+        self.core(|core| core.backlog.push_yielded(ready));
     }
 
     /// Queues a fresh greenlet that a greenlet of this hub has spawned.
@@ -380,6 +376,15 @@ impl Hub {
     /// Applies `f` to the queue that others steal from.
     pub(crate) fn with_queue<R>(&self, f: impl FnOnce(&Queue) -> R) -> R {
         self.core(|core| f(&core.stealable))
+    }
+
+    /// Shows to `f` whatever is queued here; see [`Queue::for_each`]. `f` must not run foreign code.
+    pub(crate) fn for_each_queued(&self, mut f: impl FnMut(&Ready)) {
+        self.core(|core| {
+            core.backlog.for_each(&mut f);
+            core.stackless.iter().for_each(&mut f);
+            core.stealable.for_each(&mut f);
+        });
     }
 
     /// Nothing is queued here.

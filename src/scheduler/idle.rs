@@ -174,6 +174,11 @@ impl Idle {
             .compare_exchange(hub + 1, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Whoever watches the hubs, after a `SeqCst` fence: all of them sleep.
+    pub(crate) fn all_sleep(&self) -> bool {
+        self.counts.load(Ordering::Relaxed) / AWAKE == 0
+    }
+
     /// Some hub is awake and does not search. The asking one is idle, or searches.
     pub(crate) fn others_are_busy(&self) -> bool {
         let counts = self.counts.load(Ordering::Relaxed);

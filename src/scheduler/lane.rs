@@ -39,12 +39,17 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// A lane of `hubs` hubs, and for each of them the queue that its thread will own.
+    /// A lane of `hubs` hubs, and for each of them the queue that its thread will own. If it is `observed`, its hubs let others
+    /// know how many greenlets wait for them.
     ///
     /// # Errors
     ///
     /// If the operating system gives no poller.
-    pub(crate) fn new(kind: LaneKind, hubs: usize) -> io::Result<(Lane, Vec<Queue>)> {
+    pub(crate) fn new(
+        kind: LaneKind,
+        hubs: usize,
+        observed: bool,
+    ) -> io::Result<(Lane, Vec<Queue>)> {
         let mut queues = Vec::with_capacity(hubs);
         let mut remotes = Vec::with_capacity(hubs);
         for index in 0..hubs {
@@ -58,7 +63,7 @@ impl Lane {
                 )
             })?;
             let (queue, stealer) = Queue::new();
-            remotes.push(Remote::new(index, stealer, Arc::new(driver)));
+            remotes.push(Remote::new(index, stealer, Arc::new(driver), observed));
             queues.push(queue);
         }
         let lane = Lane {

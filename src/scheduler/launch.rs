@@ -22,7 +22,8 @@ use crate::primitive::sync::Arc;
 /// If the operating system refuses a poller or a thread. What was started is ended again.
 pub(crate) fn start(config: Config, stacks: StackPool) -> io::Result<Arc<Shared>> {
     overflow::install(context::running);
-    let (lane, queues) = Lane::new(LaneKind::Main, config.hubs)?;
+    let observed = config.observer.is_some();
+    let (lane, queues) = Lane::new(LaneKind::Main, config.hubs, observed)?;
     let threads = prepare_threads(&config, LaneKind::Main)?;
     let shared = Shared::new(config, lane, stacks);
     release_threads(&shared, threads, queues);
@@ -36,7 +37,7 @@ pub(crate) fn start(config: Config, stacks: StackPool) -> io::Result<Arc<Shared>
 /// As for [`start`]; the next call tries again.
 pub(crate) fn compute_lane(shared: &Shared) -> io::Result<&Lane> {
     shared.compute_or_start(|install| {
-        let (lane, queues) = Lane::new(LaneKind::Compute, shared.config().compute_hubs)?;
+        let (lane, queues) = Lane::new(LaneKind::Compute, shared.config().compute_hubs, false)?;
         let threads = prepare_threads(shared.config(), LaneKind::Compute)?;
         install(lane);
         release_threads(&shared.arc().expect("the caller holds it"), threads, queues);
@@ -112,7 +113,14 @@ fn run_thread(shared: Arc<Shared>, kind: LaneKind, index: usize, queue: Queue) {
         let hub = Hub::new(Arc::clone(&shared), kind, index, queue);
         // SAFETY: the hub stays where it is until the context is taken away again, below.
         unsafe { context::set_current(ptr::from_ref(&hub).cast()) };
+        hub.core(|core| hub.remote().show_owned(&core.owned));
+        if let Some(observer) = shared.observer() {
+            observer.hub_begins(kind, index);
+        }
         worker::run(&hub);
+        if let Some(observer) = shared.observer() {
+            observer.hub_ends(kind, index);
+        }
         // SAFETY: as above.
         unsafe { context::set_current(ptr::null()) };
     }

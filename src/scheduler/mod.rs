@@ -8,22 +8,32 @@
 //!   schedule  where a greenlet goes when it is ready    help  hubs look after a stuck one
 //!   hub       what the hub's thread alone touches
 //!   shared, lane, remote                            what others touch: of a runtime, a lane, a hub
-//!   queue, inbox, idle, closing, owned, notes, watch, stackless, heartbeat    the parts
+//!   census    every greenlet, for a dump             survey    what hubs are asked, and answer
+//!   observer  what a detector implements to be told of a runtime's hubs
+//!   queue, backlog, inbox, idle, closing, owned, notes, watch, stackless, heartbeat, running, isolation,
+//!   question, telling, outside    the parts
 //! ```
 
+mod backlog;
+mod census;
 mod closing;
 mod heartbeat;
 mod help;
 mod hub;
 mod idle;
 mod inbox;
+mod isolation;
 mod lane;
 mod launch;
 mod notes;
+mod observer;
+mod outside;
 mod owned;
 mod placement;
+mod question;
 mod queue;
 mod remote;
+mod running;
 mod schedule;
 mod shared;
 mod shutdown;
@@ -31,11 +41,18 @@ mod slice;
 mod spawn;
 mod stackless;
 mod steal;
+mod survey;
+mod telling;
 mod watch;
 mod worker;
 
+pub(crate) use census::{Activity, Census, HubState, Listed, Told, take as take_census};
 pub(crate) use lane::{Lane, LaneKind};
 pub(crate) use launch::start;
+pub(crate) use observer::Observer;
 pub(crate) use placement::spawn_on;
+pub(crate) use remote::Remote;
 pub(crate) use shared::{Config, Shared};
-pub(crate) use spawn::{Options, is_hub_of, runs_in, spawn, spawn_local, with_current_runtime};
+pub(crate) use spawn::{
+    Options, excuse_current_slice, is_hub_of, runs_in, spawn, spawn_local, with_current_runtime,
+};

@@ -59,6 +59,11 @@ impl Owned {
         self.first.is_none()
     }
 
+    /// Where the list begins.
+    pub(crate) fn first(&self) -> Option<NonNull<Header>> {
+        self.first
+    }
+
     /// A handle to each.
     pub(crate) fn handles(&self) -> Vec<Greenlet> {
         let mut handles = Vec::with_capacity(self.len);

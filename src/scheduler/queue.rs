@@ -106,6 +106,22 @@ impl Queue {
     pub(crate) fn len(&self) -> usize {
         self.orderly.len() + self.crowded.len()
     }
+
+    /// Shows each to `f`. They cannot be looked at in their place: each is taken out at the old end and pushed at the young
+    /// one, once round, so that the order stays. A thief may get some meanwhile; whoever relied on what was in hand must
+    /// be notified as of any push.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&Ready)) {
+        for worker in [&self.orderly, &self.crowded] {
+            let oldest = worker.stealer();
+            for _ in 0..worker.len() {
+                let Some(ready) = retried(|| oldest.steal()) else {
+                    break;
+                };
+                f(&ready);
+                worker.push(ready);
+            }
+        }
+    }
 }
 
 impl Stealer {
@@ -123,6 +139,11 @@ impl Stealer {
             })
         };
         steal_from(&self.orderly).or_else(|| steal_from(&self.crowded))
+    }
+
+    /// Any thread: takes the oldest.
+    pub(crate) fn take(&self) -> Option<Ready> {
+        retried(|| self.orderly.steal()).or_else(|| retried(|| self.crowded.steal()))
     }
 }
 
@@ -207,5 +228,39 @@ impl fmt::Debug for Injector {
         f.debug_struct("Injector")
             .field("len", &self.len())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::NonNull;
+
+    use super::{Queue, Ready};
+    use crate::greenlet::Header;
+
+    fn ready(number: usize) -> Ready {
+        let address = std::ptr::without_provenance_mut::<Header>(number * align_of::<Header>());
+        // SAFETY: the queue does not look at what it holds, and nobody else gets it.
+        unsafe { Ready::from_raw(NonNull::new(address).unwrap()) }
+    }
+
+    fn number(ready: &Ready) -> usize {
+        ready.as_ptr().as_ptr().addr() / align_of::<Header>()
+    }
+
+    #[test]
+    fn to_be_shown_changes_no_order() {
+        let (queue, _stealer) = Queue::new();
+        (1..=3).for_each(|number| queue.push(ready(number)));
+        (4..=6).for_each(|number| queue.push_first(ready(number)));
+        for _ in 0..2 {
+            let mut seen = Vec::new();
+            queue.for_each(|ready| seen.push(number(ready)));
+            assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        let taken: Vec<_> = taken.iter().map(number).collect();
+        // The youngest first, as the hub is crowded, then the oldest.
+        assert_eq!(taken, [6, 5, 4, 1, 2, 3]);
     }
 }

@@ -2,13 +2,18 @@
 
 use std::fmt;
 use std::io;
+use std::ptr::NonNull;
 use std::thread::JoinHandle;
 
 use super::closing::Closing;
+use super::isolation::Isolation;
 use super::lane::{Lane, LaneKind};
+use super::observer::Observer;
+use super::remote::Remote;
+use super::running::Claim;
 use crate::fiber::StackPool;
-use crate::greenlet::Unparker;
-use crate::primitive::atomic::{AtomicUsize, Ordering};
+use crate::greenlet::{Greenlet, Header, Unparker};
+use crate::primitive::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::primitive::sync::{Arc, Mutex, OnceLock, Weak};
 
 /// What a runtime was built with.
@@ -22,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) thread_name: String,
     /// The most greenlets that may be alive at once.
     pub(crate) max_greenlets: Option<usize>,
+    /// Who is told what the hubs do, if anyone.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 /// One runtime's common state. Hub threads, the runtime and its handles hold it; greenlets point to its lanes without
@@ -38,6 +45,11 @@ pub(crate) struct Shared {
     /// Greenlets alive; counted only if there is a limit.
     alive: AtomicUsize,
     threads: Mutex<Threads>,
+    /// The greenlet that a watcher is about to refer to.
+    claim: Claim<Header>,
+    isolation: Isolation,
+    /// It was reported that everything waits.
+    still: AtomicBool,
     this: Weak<Shared>,
 }
 
@@ -62,6 +74,9 @@ impl Shared {
             closing: Closing::new(),
             alive: AtomicUsize::new(0),
             threads: Mutex::new(Threads::default()),
+            claim: Claim::new(),
+            isolation: Isolation::new(),
+            still: AtomicBool::new(false),
             this: Weak::clone(this),
         });
         shared.main.set_owner(shared.this.clone());
@@ -142,6 +157,42 @@ impl Shared {
         }
     }
 
+    /// Who is told what the hubs do, if anyone.
+    #[inline]
+    pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {
+        self.config.observer.as_ref()
+    }
+
+    /// A watcher: the greenlet of the slice with this number, if the hub of `remote` is in it still. Only for a runtime that is
+    /// observed.
+    pub(crate) fn running_on(&self, remote: &Remote, number: u64) -> Option<Greenlet> {
+        debug_assert!(self.observer().is_some(), "its hubs do not look at claims");
+        self.claim
+            .with(&remote.heartbeat().running, number, |header| {
+                // SAFETY: while it is claimed it does not end, so its header is alive.
+                unsafe { Greenlet::from_ref(header) }
+            })
+    }
+
+    /// A hub, about to clear up after a greenlet that has ended: nobody is about to refer to it when this returns.
+    #[inline]
+    pub(crate) fn wait_for_watchers(&self, header: NonNull<Header>) {
+        if self.observer().is_some() {
+            self.claim.wait(header);
+        }
+    }
+
+    /// Somebody is about to report that everything waits: `true` the first time.
+    pub(crate) fn first_report_of_stillness(&self) -> bool {
+        !self.still.swap(true, Ordering::Relaxed)
+    }
+
+    /// The places whose greenlets go to the compute lane.
+    #[inline]
+    pub(crate) fn isolation(&self) -> &Isolation {
+        &self.isolation
+    }
+
     /// Counts one greenlet more, if the limit allows.
     ///
     /// # Errors
@@ -184,16 +235,22 @@ impl Shared {
         threads.handles.extend(handles);
     }
 
+    /// A thread that is no hub's, but is to be joined with theirs.
+    pub(crate) fn add_companion(&self, handle: JoinHandle<()>) {
+        self.threads.lock().handles.push(handle);
+    }
+
     /// A hub thread ends.
     pub(crate) fn thread_ends(&self) {
         let mut threads = self.threads.lock();
         threads.running -= 1;
-        let waiter = if threads.running == 0 {
-            threads.waiter.take()
-        } else {
-            None
-        };
+        let last = threads.running == 0;
+        let waiter = if last { threads.waiter.take() } else { None };
         drop(threads);
+        if let (true, Some(observer)) = (last, self.observer()) {
+            // Before the waiter is woken: it joins the observer's threads, too.
+            observer.hubs_have_ended();
+        }
         if let Some(waiter) = waiter {
             waiter.unpark();
         }

@@ -15,6 +15,7 @@ use super::lane::Lane;
 use super::remote::Remote;
 use super::shared::Shared;
 use super::slice;
+use super::telling;
 use crate::driver::{Driver, Fire};
 use crate::greenlet::{Failure, Header, Phase, Ready};
 
@@ -59,6 +60,7 @@ pub(crate) fn clear_queues(hub: &Hub) {
     while let Some(ready) = hub.take_ready().or_else(|| hub.lane().injector().take()) {
         slice::cancel(hub, ready, Failure::Killed);
     }
+    telling::answer_last(hub);
     // Sockets may be registered here on which greenlets of other runtimes wait.
     hub.remote().driver().close();
 }

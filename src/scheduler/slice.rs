@@ -84,7 +84,7 @@ unsafe fn enter(header: *const (), suspender: &Suspender) {
 fn resume(hub: &Hub, ready: Ready) {
     let header = ready.header();
     let heart = hub.heartbeat();
-    heart.slices.add(1);
+    heart.running.begin(ready.as_ptr());
     hub.context().set_greenlet(Some(ready.as_ptr()));
     // SAFETY: this hub holds the greenlet's `Ready`, so it alone touches the fiber. It is resumed on its own thread, or
     // its spawner has promised that it may move.
@@ -94,6 +94,7 @@ fn resume(hub: &Hub, ready: Ready) {
         };
         fiber.resume()
     };
+    heart.running.end();
     hub.context().set_greenlet(None);
     match suspended {
         Some(Suspend::Yield) => {
@@ -122,6 +123,7 @@ fn resume(hub: &Hub, ready: Ready) {
 #[inline(never)]
 fn finish(hub: &Hub, ready: Ready) {
     let header = ready.header();
+    hub.shared().wait_for_watchers(ready.as_ptr());
     // SAFETY: this hub holds the greenlet's `Ready`; it is in the list that `begin` put it in.
     unsafe {
         if let Some(fiber) = header.fiber().take() {

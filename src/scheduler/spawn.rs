@@ -62,6 +62,10 @@ where
     F: FnOnce() -> T,
 {
     let lane = match options.lane {
+        LaneKind::Main if shared.isolation().contains(place) => {
+            // Better beside the others than not at all.
+            compute_lane(shared).unwrap_or(shared.main_lane())
+        }
         LaneKind::Main => shared.main_lane(),
         LaneKind::Compute => compute_lane(shared)?,
     };
@@ -163,6 +167,11 @@ pub(crate) fn runs_in(shared: &Shared) -> bool {
 /// This thread is a hub of that runtime.
 pub(crate) fn is_hub_of(shared: &Shared) -> bool {
     hub::with_current(|hub| hub.belongs_to(shared)) == Some(true)
+}
+
+/// The greenlet that runs here has ended a stretch in which it was meant to keep its hub.
+pub(crate) fn excuse_current_slice() {
+    hub::with_current(|hub| hub.heartbeat().excuses.add(1));
 }
 
 #[cold]

@@ -46,6 +46,11 @@ impl Stackless {
         self.waiting.is_empty()
     }
 
+    /// Those who wait.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Ready> {
+        self.waiting.iter()
+    }
+
     /// A greenlet that has found no stack.
     pub(crate) fn push(&mut self, ready: Ready, error: &io::Error) {
         let now = Instant::now();

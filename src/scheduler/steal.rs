@@ -17,7 +17,7 @@ pub(crate) fn steal(hub: &Hub) -> Option<Ready> {
     for victim in victims {
         let remote = &remotes[victim];
         let stealable = remote.stealer().len();
-        let slices = remote.heartbeat().slices.get();
+        let slices = remote.heartbeat().running.slices();
         if !hub.core(|core| core.notes.may_rob(victim, stealable, slices)) {
             continue;
         }

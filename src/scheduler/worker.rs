@@ -9,6 +9,7 @@ use super::shutdown;
 use super::slice;
 use super::stackless::{RETRY, Verdict};
 use super::steal::{steal, take_injected};
+use super::telling;
 use super::watch;
 use crate::driver::Events;
 use crate::greenlet::{Failure, Ready};
@@ -65,6 +66,9 @@ fn maintain(hub: &Hub) {
     retry_stackless(hub);
     shutdown::notice(hub);
     hub.heartbeat().set_queued(hub.settled_len());
+    if hub.remote().questions().are_there() {
+        telling::answer(hub);
+    }
 }
 
 /// Fires timers that are due, and wakes whom the poller names, without blocking.
@@ -119,8 +123,14 @@ fn find(hub: &Hub) -> Option<Ready> {
 
 /// A hub that was idle is about to run what it has found: one of the others must look after it.
 fn leave_a_watcher(hub: &Hub) {
-    if hub.core(|core| std::mem::take(&mut core.was_idle)) && hub.lane().notify_watcher() {
+    if !hub.core(|core| std::mem::take(&mut core.was_idle)) {
+        return;
+    }
+    if hub.lane().notify_watcher() {
         hub.heartbeat().notifies.add(1);
+    }
+    if let Some(observer) = hub.shared().observer() {
+        observer.hub_wakes();
     }
 }
 

@@ -21,7 +21,6 @@ impl Outside {
     }
 
     /// How many there are in this process.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for reports of deadlocks alone"))]
     pub(crate) fn in_progress() -> usize {
         IN_PROGRESS.load(Ordering::Acquire)
     }

@@ -68,13 +68,14 @@ fn prepare_quietly(
     place: &'static Location<'static>,
     deadline: Option<Instant>,
 ) -> Option<Parking> {
-    let Some(header) = context::greenlet() else {
+    let running = context::with(|context| context.greenlet().zip(Some(context.moment())));
+    let Some((header, now)) = running.flatten() else {
         park_thread(deadline);
         return None;
     };
     // SAFETY: the greenlet runs, so it is alive.
     let this = unsafe { header.as_ref() };
-    this.wait_info().set(kind, place);
+    this.wait_info().set(kind, now, place);
     if this.state().take_token() {
         return None;
     }

@@ -1,5 +1,6 @@
 //! The models, a file a protocol. `mutate.sh` beside this crate shows what each catches.
 
+mod asking;
 mod blocking;
 mod channels;
 mod conditions;
@@ -13,8 +14,10 @@ mod parking;
 mod placing;
 mod readiness;
 mod shutdown;
+mod surveying;
 mod timers;
 mod waiting;
+mod watching;
 
 /// Runs `model` under every interleaving and every value that a load may see.
 fn explore(model: impl Fn() + Send + Sync + 'static) {

@@ -7,3 +7,7 @@ pub(crate) mod closing;
 pub(crate) mod idle;
 #[path = "../../../src/scheduler/inbox.rs"]
 pub(crate) mod inbox;
+#[path = "../../../src/scheduler/running.rs"]
+pub(crate) mod running;
+#[path = "../../../src/scheduler/survey.rs"]
+pub(crate) mod survey;

@@ -1,0 +1,24 @@
+//! Who watches a runtime's hubs: the blocking detector implements this.
+
+use std::any::Any;
+use std::fmt;
+
+use super::lane::LaneKind;
+
+/// Is told what a runtime's hubs do. Must neither suspend nor panic.
+pub(crate) trait Observer: fmt::Debug + Send + Sync {
+    /// Itself, for whoever knows what it is.
+    fn as_any(&self) -> &dyn Any;
+
+    /// A hub's thread, before its first slice.
+    fn hub_begins(&self, lane: LaneKind, index: usize);
+
+    /// The same thread, after its last one.
+    fn hub_ends(&self, lane: LaneKind, index: usize);
+
+    /// A hub that was idle, and counts as awake now, is about to run a greenlet.
+    fn hub_wakes(&self);
+
+    /// The last hub's thread ends.
+    fn hubs_have_ended(&self);
+}
