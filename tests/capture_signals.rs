@@ -114,10 +114,8 @@ fn send(value: usize, calls: u32) {
         sival_ptr: ptr::without_provenance_mut(value),
     };
     // SAFETY: neither has preconditions.
-    assert_eq!(
-        unsafe { libc::sigqueue(libc::getpid(), libc::SIGURG, value) },
-        0
-    );
+    let result = unsafe { libc::sigqueue(libc::getpid(), libc::SIGURG, value) };
+    assert_eq!(result, 0);
     let begin = Instant::now();
     while CALLS.load(Ordering::Relaxed) < calls {
         assert!(begin.elapsed() < PATIENCE, "the handler was not called");
