@@ -29,7 +29,7 @@ pub(crate) type Hook = Arc<dyn Fn(&BlockingReport) + Send + Sync>;
 ///     .max_blocking_time(Duration::from_millis(20))
 ///     .on_report(move |report| drop(reports.send(report.elapsed())));
 /// let runtime = Runtime::builder().hubs(1).detector(detector).build()?;
-/// runtime.run(|| {
+/// runtime.run(move || {
 ///     // The whole thread sleeps: `greenhub::sleep` is what was meant.
 ///     while received.try_recv().is_err() {
 ///         std::thread::sleep(Duration::from_millis(1));

@@ -119,11 +119,10 @@ impl Target {
             expected: probe.expected,
         };
         let asking = self.slot.mailbox.ask(question)?;
-        let mut patience = match signal::send(self.slot) {
-            Ok(()) => PATIENCE,
-            // Whoever handles the signal now is not us, so there will be no answer.
-            Err(_) => Duration::ZERO,
-        };
+        // Looked at last of all: the next slice's greenlet must not find its first system call interrupted.
+        let sent = probe.holds() && signal::send(self.slot).is_ok();
+        // If it could not be sent, whoever handles the signal now is not us, so there will be no answer.
+        let mut patience = if sent { PATIENCE } else { Duration::ZERO };
         let begin = Instant::now();
         let mut pause = PAUSE.0;
         let wait = || {
