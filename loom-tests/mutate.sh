@@ -185,6 +185,16 @@ mutate 'slumber: no fence before a hub looks' $slumber watching 's/(\(b\) of the
 mutate 'slumber: a hub does not look' $slumber watching 's/self\.0\.load\(Ordering::Relaxed\) && self\.0\.swap\(false, Ordering::Relaxed\)/false/'
 mutate 'slumber: two hubs wake it' $slumber watching 's/&& self\.0\.swap\(false, Ordering::Relaxed\)//'
 
+mailbox=src/detector/capture/linux/mailbox.rs
+mutate 'mailbox: a question is not published' $mailbox asking 's/store\(ASKED, Ordering::Release\)/store(ASKED, Ordering::Relaxed)/'
+mutate 'mailbox: a question is not acquired' $mailbox asking 's/ASKED, TAKEN, Ordering::Acquire/ASKED, TAKEN, Ordering::Relaxed/'
+mutate 'mailbox: an answer is not published' $mailbox asking 's/store\(ANSWERED, Ordering::Release\)/store(ANSWERED, Ordering::Relaxed)/'
+mutate 'mailbox: an answer is not acquired' $mailbox asking 's/word\.load\(Ordering::Acquire\) != ANSWERED/word.load(Ordering::Relaxed) != ANSWERED/'
+mutate 'mailbox: an emptied box is not acquired' $mailbox asking 's/EMPTY, WRITING, Ordering::Acquire/EMPTY, WRITING, Ordering::Relaxed/'
+mutate 'mailbox: an emptied box is not published' $mailbox asking 's/store\(EMPTY, Ordering::Release\)/store(EMPTY, Ordering::Relaxed)/'
+mutate 'mailbox: the asker gives up on a handler at work' $mailbox asking 's/&& word\s*\.compare_exchange\(ASKED, EMPTY.*?\.is_ok\(\)/\&\& { word.store(EMPTY, Ordering::Release); true }/s'
+mutate 'mailbox: a late handler answers all the same' $mailbox asking 's/(fn answer.*?)\.is_err\(\)/$1.is_err() \&\& false/s'
+
 outcome=src/offload/outcome.rs
 mutate 'outcome: what came late is lost' $outcome offloading 's/late\.ok_or\(interrupt\)/Err(interrupt)/'
 mutate 'outcome: who goes does not say so' $outcome offloading 's/\*\*place = Place::Abandoned/()/'

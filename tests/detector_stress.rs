@@ -35,6 +35,41 @@ macro_rules! culprits {
 }
 culprits!(slow_apple, slow_pear, slow_plum, slow_cherry);
 
+#[test]
+#[cfg(target_os = "linux")]
+fn runtimes_with_detectors_leave_nothing_behind() {
+    let _watchdog = Watchdog::start();
+    let name = "runtimes_with_detectors_leave_nothing_behind";
+    let outcome = support::child::run(name, || {
+        let live = |overdue: bool| {
+            let detector = BlockingDetector::new()
+                .max_blocking_time(LIMIT)
+                .on_report(|_| {});
+            let runtime = Runtime::builder().hubs(2).detector(detector).build();
+            let runtime = runtime.unwrap();
+            let handle = runtime.handle();
+            runtime.run(move || {
+                while overdue && handle.metrics().blocking_sites().is_empty() {
+                    std::hint::spin_loop();
+                }
+            });
+        };
+        (0..3).for_each(|_| live(true));
+        let before = support::process::possessions();
+        for round in 0..times(500, 100) {
+            live(round % 50 == 0);
+        }
+        let mut after = before;
+        let settled = support::process::settles(|| {
+            after = support::process::possessions();
+            (after.fds, after.threads) == (before.fds, before.threads)
+                && after.mappings <= before.mappings + 30
+        });
+        assert!(settled, "{before:?} has become {after:?}");
+    });
+    outcome.assert_success();
+}
+
 /// What was spawned: by number, its name and place.
 type Born = Arc<Mutex<HashMap<GreenletId, (String, &'static Location<'static>)>>>;
 

@@ -6,7 +6,6 @@ use super::syscalls;
 
 /// What a greenlet does that keeps its hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Cause {
     /// It computes: its thread uses the processor.
     Cpu,

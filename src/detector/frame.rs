@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 /// A function that was being executed, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub struct Frame {
     /// The function's name; `binary+0xoffset` if the binary has no symbols.
     pub function: String,

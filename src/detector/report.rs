@@ -66,13 +66,13 @@ impl BlockingReport {
         &self.stack
     }
 
-    /// How many greenlets were ready on its hub, and could not run because of it.
+    /// How many greenlets were ready on its hub, or slept there though their time had come, and could not run because of it.
     #[must_use]
     pub fn stranded(&self) -> usize {
         self.stranded
     }
 
-    /// For how long, at least, the first of them had been waiting for this slice to end.
+    /// For how long, at least, one of them had been waiting for this slice to end.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {
         self.longest_wait

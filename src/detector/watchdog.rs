@@ -294,6 +294,7 @@ impl Patrol {
             self.shared.isolation().add(place);
         }
         self.watchdog.sites.lock().count(place, isolated);
+        let (due, overslept) = timers_due(remote, Instant::now());
         let (cause, snapshot) = self.examine(remote, sight.number);
         self.hubs[hub].culprit = Some(greenlet.clone());
         let report = BlockingReport {
@@ -302,8 +303,8 @@ impl Patrol {
             elapsed: overdue.elapsed,
             cause,
             stack: Vec::new(),
-            stranded: sight.ready,
-            longest_wait: overdue.longest_wait,
+            stranded: sight.ready + due,
+            longest_wait: overdue.longest_wait.max(overslept),
             repeats: 0,
             isolated,
         };
@@ -353,6 +354,19 @@ impl Patrol {
             verdicts.settle(None);
         }
     }
+}
+
+/// How many timers of the hub should have fired by now, and how late the first of them is. Usually other hubs have fired
+/// them.
+fn timers_due(remote: &Remote, now: Instant) -> (usize, Duration) {
+    let (mut count, mut longest) = (0, Duration::ZERO);
+    remote.driver().timers().for_each(|at, _| {
+        if at <= now {
+            count += 1;
+            longest = longest.max(now - at);
+        }
+    });
+    (count, longest)
 }
 
 impl Sight {

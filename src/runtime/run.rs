@@ -76,9 +76,11 @@ where
     let shield = Shield::raise();
     let result = join(shared, JoinHandle::new(joined));
     drop(shield);
+    // Taken whatever the result is, so that the next run answers for itself alone.
+    let verdict = detector::of(shared).and_then(Watchdog::take_verdict);
     match result {
         Ok(value) => {
-            if let Some(text) = detector::of(shared).and_then(Watchdog::take_verdict) {
+            if let Some(text) = verdict {
                 panic!(
                     "a greenlet has blocked its hub, which the detector was told to deny:\n{text}"
                 );

@@ -1,5 +1,6 @@
 //! The models, a file a protocol. `mutate.sh` beside this crate shows what each catches.
 
+mod asking;
 mod blocking;
 mod channels;
 mod conditions;

@@ -23,6 +23,7 @@ pub(super) struct Modules {
 /// What is remembered of a module.
 struct Known {
     name: String,
+    is_program: bool,
     /// What is added to the addresses in the file.
     bias: u64,
     code: Range<u64>,
@@ -78,6 +79,7 @@ impl Modules {
             };
             found = Some(Known {
                 name: object.name.clone(),
+                is_program: object.is_program,
                 bias: object.bias,
                 code,
                 // SAFETY: the loader holds its lock, so the object stays loaded.
@@ -91,11 +93,27 @@ impl Modules {
         true
     }
 
-    /// The file that the code at `address` comes from and the offset in it, if its module has been met.
+    /// The file that the code at `address` comes from and its address there, if its module has been met.
     pub(super) fn place(&self, address: u64) -> Option<(&str, u64)> {
         let known = self.find(address)?;
-        let name = Path::new(&known.name).file_name()?.to_str()?;
-        Some((name, address.wrapping_sub(known.bias)))
+        let path = if known.is_program {
+            "/proc/self/exe"
+        } else {
+            &known.name
+        };
+        Some((path, address.wrapping_sub(known.bias)))
+    }
+
+    /// What people call that file.
+    pub(super) fn file_name(&self, address: u64) -> &str {
+        self.find(address)
+            .and_then(|known| Path::new(&known.name).file_name()?.to_str())
+            .unwrap_or("?")
+    }
+
+    /// How often the loader had unloaded something at the last refresh.
+    pub(super) fn unloads(&self) -> u64 {
+        self.unloads
     }
 
     /// Where the function begins that `address` is in, if its module has been met.
@@ -170,6 +188,7 @@ fn search(header: &[u8], header_address: u64, address: u64) -> Option<u64> {
 /// What the loader tells of one thing that is loaded, while it is asked.
 struct Object<'l> {
     name: String,
+    is_program: bool,
     bias: u64,
     headers: &'l [libc::Elf64_Phdr],
     unloads: u64,
@@ -276,6 +295,7 @@ fn for_each_object(mut f: impl FnMut(&Object<'_>) -> Next) {
         let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, count) };
         let object = Object {
             name: name(info.dlpi_name),
+            is_program: is_empty(info.dlpi_name),
             bias: info.dlpi_addr,
             headers,
             unloads: info.dlpi_subs,
@@ -292,7 +312,13 @@ fn for_each_object(mut f: impl FnMut(&Object<'_>) -> Next) {
     with(&mut f);
 }
 
-/// The name of a module, given the loader's, which for the program itself is empty.
+/// The loader has no name for the program itself.
+fn is_empty(name: *const std::ffi::c_char) -> bool {
+    // SAFETY: null, or a string of the loader's.
+    name.is_null() || unsafe { CStr::from_ptr(name) }.is_empty()
+}
+
+/// The name of a module, given the loader's.
 fn name(name: *const std::ffi::c_char) -> String {
     // SAFETY: null, or a string of the loader's.
     let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
@@ -318,9 +344,12 @@ mod tests {
         for function in [here, (libc::getpid as *const ()).addr() as u64] {
             assert!(modules.meet(function + 1));
             assert_eq!(modules.function_start(function + 1), Some(function));
-            let (name, offset) = modules.place(function).unwrap();
-            assert!(!name.is_empty() && !name.contains('/'), "{name}");
-            assert!(offset <= function);
+            let (path, offset) = modules.place(function).unwrap();
+            assert!(
+                Path::new(path).is_absolute() && offset <= function,
+                "{path}"
+            );
+            assert!(!modules.file_name(function).contains('/'));
         }
         let on_the_stack = std::ptr::from_ref(&here) as u64;
         for nowhere in [0, 1, u64::MAX, on_the_stack] {

@@ -81,9 +81,19 @@ impl Unwinder {
         }
     }
 
-    /// The file and the offset in it of an address from a trace.
+    /// The file that an address from a trace is in, and its address there.
     pub(crate) fn place(&self, address: u64) -> Option<(&str, u64)> {
         self.modules.place(address)
+    }
+
+    /// What people call that file.
+    pub(crate) fn file_name(&self, address: u64) -> &str {
+        self.modules.file_name(address)
+    }
+
+    /// How often the loader had unloaded something when the last stack was unwound.
+    pub(crate) fn unloads(&self) -> u64 {
+        self.modules.unloads()
     }
 
     /// Walks from `position` on, as far as the way is known, and adds the address of each frame.
