@@ -132,6 +132,32 @@ fn of_nested_limits_the_outermost_that_has_passed_ends() {
     });
 }
 
+/// A limit's timer is armed at the first wait. Seen to hang with only the innermost limit's armed then.
+#[test]
+fn a_limit_is_kept_whenever_the_first_wait_comes() {
+    on_all(|| {
+        let waited_before = timeout(LONG, || {
+            sleep(Duration::from_micros(10));
+            timeout(SHORT, || sleep(LONG))
+        });
+        assert_eq!(waited_before, Ok(Err(Elapsed)));
+        let inner_has_ended = timeout(SHORT, || {
+            assert_eq!(timeout(LONG, || 5), Ok(5));
+            assert_eq!(timeout(LONG, greenhub::yield_now), Ok(()));
+            sleep(LONG);
+        });
+        assert_eq!(inner_has_ended, Err(Elapsed));
+        let inner_waits_first = timeout(SHORT, || {
+            let inner = timeout(LONG, || sleep(Duration::from_micros(10)));
+            assert_eq!(inner, Ok(()));
+            sleep(LONG);
+        });
+        assert_eq!(inner_waits_first, Err(Elapsed));
+        let all_are_new = timeout(SHORT, || timeout(LONG, || timeout(LONG, || sleep(LONG))));
+        assert_eq!(all_are_new, Err(Elapsed));
+    });
+}
+
 #[test]
 fn one_who_swallows_the_unwinding_is_broken_off_again() {
     on_all(|| {

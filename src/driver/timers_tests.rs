@@ -116,6 +116,29 @@ fn a_far_deadline_is_kept_and_does_not_overflow() {
     assert_eq!(timers.len(), 1);
 }
 
+/// In steps of an hour: a timer for each, one that is put off every hour and never due, and one for each day that is cancelled.
+#[test]
+fn four_hundred_days_go_by_hour_by_hour() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let (timers, base) = timers();
+    let mut put_off = timers.arm(base + HOUR * 2, None);
+    for hour in 1..=400 * 24 {
+        let now = base + HOUR * hour;
+        timers.arm(now, Some(hour));
+        let cancelled = (hour % 24 == 0).then(|| timers.arm(now, None));
+        assert_eq!(timers.next(), Some(now));
+        assert_eq!(timers.cancel(put_off), Some(None));
+        put_off = timers.arm(now + HOUR * 2, None);
+        if let Some(key) = cancelled {
+            assert_eq!(timers.cancel(key), Some(None));
+        }
+        let nearly = now - Duration::from_nanos(1);
+        assert!(fired(&timers, nearly).is_empty());
+        assert_eq!(fired(&timers, now), [Some(hour)]);
+    }
+    assert_eq!(timers.len(), 1);
+}
+
 #[test]
 fn cancelling_sweeps_the_heap_before_it_outgrows_what_is_armed() {
     let (timers, base) = timers();

@@ -14,11 +14,16 @@ const MOST_STACKS: usize = 256;
 /// large, fewer are kept.
 const MOST_BYTES: usize = 64 << 20;
 
+/// How many stacks are handed over at once when each of them costs a system call: some microseconds, for which the hub runs
+/// nobody. Where many greenlets end, this is how late the others are.
+const TRIMMED_AT_ONCE: usize = 8;
+
 /// A hub's cache of default-size stacks, last in, first out: what was used last is warm in the processor's caches.
 ///
 /// It takes no lock. When it is empty it fetches a batch of used stacks from the pool, and when it is full, it
 /// hands half of them over, those that lay idle for longest; in between there are at least a hundred calls either
-/// way. Stacks of other sizes pass through to the pool. Dropped, it hands everything over.
+/// way, or [`TRIMMED_AT_ONCE`] where the memory of those that come back is given to the system. Stacks of other sizes pass
+/// through to the pool. Dropped, it hands everything over.
 #[derive(Debug)]
 pub(crate) struct StackCache {
     /// The stacks, the warmest last, all of the pool's default size. There is room for the most that are kept, and
@@ -90,7 +95,12 @@ impl StackCache {
     fn put_to_pool(&mut self, stack: Stack) {
         if stack.size() == self.size {
             let half = self.warm.capacity() / 2;
-            self.pool.put_first(&mut self.warm, half);
+            let most = if self.pool.trims_default() {
+                TRIMMED_AT_ONCE
+            } else {
+                half
+            };
+            self.pool.put_first(&mut self.warm, half.min(most));
             self.warm.push(stack);
         } else {
             self.pool.put(stack);

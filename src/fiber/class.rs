@@ -93,9 +93,14 @@ impl SizeClass {
         Ok(first)
     }
 
-    /// Trims stacks that are about to be put back, if so many lie here that these will hardly be needed soon.
+    /// So many stacks lie here that those which come back will hardly be needed soon.
+    pub(super) fn trims(&self) -> bool {
+        self.pooled() >= self.high_water
+    }
+
+    /// Trims stacks that are about to be put back, if so many lie here already.
     pub(super) fn trim(&self, stacks: &mut [Stack]) {
-        if self.pooled() >= self.high_water {
+        if self.trims() {
             stacks.iter_mut().for_each(Stack::trim);
         }
     }

@@ -89,6 +89,11 @@ impl StackPool {
         class.put(std::iter::once(stack));
     }
 
+    /// So many stacks of the default size lie here that those which come back are trimmed.
+    pub(super) fn trims_default(&self) -> bool {
+        self.classes[self.default_size.class()].trims()
+    }
+
     /// Takes the first `count` of `stacks` back, which are all of the default size.
     pub(super) fn put_first(&self, stacks: &mut Vec<Stack>, count: usize) {
         let class = &self.classes[self.default_size.class()];

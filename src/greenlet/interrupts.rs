@@ -9,6 +9,12 @@ use std::time::Instant;
 
 use crate::primitive::atomic::{AtomicU64, Ordering};
 
+/// What ends the wait during which a limit passes. Implemented by whoever knows of timers.
+pub(crate) trait Alert {
+    /// Has the caller woken at `at`, unless this is dropped before.
+    fn set(&self, at: Instant);
+}
+
 /// One call's time limit. Lies on its caller's stack, at one address.
 #[derive(Debug)]
 pub(crate) struct TimeLimit {
@@ -16,23 +22,24 @@ pub(crate) struct TimeLimit {
     deadline: Instant,
     /// The limit of a call around this one, or null.
     outer: Cell<*const TimeLimit>,
+    /// Not set before the first wait: most calls that have a limit do not wait.
+    alert: *const dyn Alert,
+    /// It has been set, and so have those of all limits around this one.
+    is_set: Cell<bool>,
 }
 
 impl TimeLimit {
     /// A limit that is not in force yet.
-    pub(crate) fn new(deadline: Instant) -> TimeLimit {
+    pub(crate) fn new<A: Alert + 'static>(deadline: Instant, alert: &A) -> TimeLimit {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         TimeLimit {
             // Relaxed: the numbers need only differ.
             id: LimitId(NEXT.fetch_add(1, Ordering::Relaxed)),
             deadline,
             outer: Cell::new(ptr::null()),
+            alert: ptr::from_ref(alert),
+            is_set: Cell::new(false),
         }
-    }
-
-    /// When it passes.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
     }
 
     /// Tells this limit from the others that are in force.
@@ -102,11 +109,21 @@ impl Interrupts {
         std::iter::successors(at(self.innermost.get()), move |limit| at(limit.outer.get()))
     }
 
+    /// The owner is about to wait: has it woken when a limit passes.
+    #[cold]
+    pub(crate) fn set_alerts(&self) {
+        for limit in self.limits().take_while(|limit| !limit.is_set.get()) {
+            limit.is_set.set(true);
+            // SAFETY: the alert of a limit in force is there until `leave`.
+            unsafe { &*limit.alert }.set(limit.deadline);
+        }
+    }
+
     /// From now on `limit` is in force.
     ///
     /// # Safety
     ///
-    /// It must stay where it is until [`Interrupts::leave`], and limits must be left in the reverse order.
+    /// It and its alert must stay where they are until [`Interrupts::leave`], and limits must be left in the reverse order.
     pub(crate) unsafe fn enter(&self, limit: &TimeLimit) {
         limit
             .outer

@@ -32,7 +32,7 @@ pub use handle::Greenlet;
 pub(crate) use header::{Header, Ready, Schedule, Spawn};
 pub use id::GreenletId;
 pub(crate) use id::IdBlock;
-pub(crate) use interrupts::{Interrupt, Interrupts, TimeLimit};
+pub(crate) use interrupts::{Alert, Interrupt, Interrupts, TimeLimit};
 pub(crate) use kill::{deliver as deliver_by_unwinding, is_expiry_of, is_kill};
 pub(crate) use local::Locals;
 pub(crate) use moment::Moment;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
-use super::alarm::Alarm;
+use super::alarm::LateAlarm;
 use crate::context;
 use crate::greenlet::{
     Header, Interrupt, Interrupts, TimeLimit, deliver_by_unwinding, is_expiry_of,
@@ -75,7 +75,8 @@ pub(super) fn deliver_due_to(header: &Header) {
 
 /// Runs `f`; a wait in it that lasts beyond `deadline`, or begins after it, unwinds to here, and gives `None`.
 pub(crate) fn with_time_limit<T>(deadline: Instant, f: impl FnOnce() -> T) -> Option<T> {
-    let limit = TimeLimit::new(deadline);
+    let alarm = LateAlarm::default();
+    let limit = TimeLimit::new(deadline, &alarm);
     let force = Force::enter(&limit);
     let result = catch_unwind(AssertUnwindSafe(f));
     drop(force);
@@ -86,28 +87,20 @@ pub(crate) fn with_time_limit<T>(deadline: Instant, f: impl FnOnce() -> T) -> Op
     }
 }
 
-/// A limit in force, and what ends the wait during which it passes.
-struct Force<'a> {
-    limit: &'a TimeLimit,
-    /// A greenlet's. A thread's waits look for themselves how long they may last.
-    _alarm: Option<Alarm>,
-}
+/// A limit in force.
+struct Force<'a>(&'a TimeLimit);
 
 impl Force<'_> {
     fn enter(limit: &TimeLimit) -> Force<'_> {
-        let alarm = Alarm::set(limit.deadline());
-        // SAFETY: the limit is borrowed until `leave`, in `drop`; the caller keeps this on its stack, so limits are left
-        // in the reverse order.
+        // SAFETY: the limit is borrowed until `leave`, in `drop`, and its alert lies below it; the caller keeps this on its
+        // stack, so limits are left in the reverse order.
         context::with_interrupts(|interrupts| unsafe { interrupts.enter(limit) });
-        Force {
-            limit,
-            _alarm: alarm,
-        }
+        Force(limit)
     }
 }
 
 impl Drop for Force<'_> {
     fn drop(&mut self) {
-        context::with_interrupts(|interrupts| interrupts.leave(self.limit));
+        context::with_interrupts(|interrupts| interrupts.leave(self.0));
     }
 }

@@ -84,6 +84,9 @@ fn prepare_quietly(
         block_thread(this.state(), deadline);
         return None;
     }
+    if this.interrupts().has_limits() {
+        this.interrupts().set_alerts();
+    }
     Some(Parking {
         header,
         _alarm: deadline.and_then(Alarm::set),
