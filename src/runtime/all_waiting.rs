@@ -5,7 +5,8 @@
 //! detector; no hub does anything for this. It looks at the hubs' slice counters first. If none has moved since the
 //! last look, and all hubs are idle, no timer is armed, nothing is queued to be taken up, and no offloaded call is under
 //! way, it takes a census. If that finds greenlets that are all parked, none of them for a socket, and still no
-//! counter has moved, then so it was at one moment: between the two looks nothing ran, so nothing has changed.
+//! counter has moved, then so it was at one moment: between the two looks nothing ran, so nothing has changed. (What a hub was
+//! about to wake, for a timer or an event, it has woken before it answers.)
 //!
 //! It is a report, once a runtime, and no panic: an OS thread, or a greenlet of another runtime, may still wake one.
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 use super::dump::Dump;
 use crate::greenlet::{Phase, WaitKind};
 use crate::primitive::sync::Arc;
-use crate::scheduler::{Activity, Shared, take_census};
+use crate::scheduler::{Activity, Shared, Told, take_census};
 use crate::wait::Outside;
 
 /// Between two looks. For so long at least everything must have waited.
@@ -124,7 +125,8 @@ impl<'a> Watch<'a> {
         census.greenlets.is_empty()
             || census.untold > 0
             || !all_lost
-            || census.hubs.iter().any(|hub| runs(hub.activity))
+            // A hub that has not answered may be about to wake somebody.
+            || census.hubs.iter().any(|hub| runs(hub.activity) || hub.told != Told::Itself)
     }
 
     fn report(&self) {

@@ -23,8 +23,8 @@ pub(crate) fn answer_last(hub: &Hub) {
 pub(crate) fn tell(hub: &Hub) -> Answer {
     let mut queued = Queued::default();
     hub.for_each_queued(|ready| queued.note(|| Greenlet::of(ready)));
-    if hub.has_several_stealable() {
-        // What was in hand may have been looked for.
+    if hub.with_queue(|queue| queue.len() > 0) {
+        // Somebody may have looked for what was in hand, even for a single one.
         hub.notify_of_push();
     }
     Answer {
