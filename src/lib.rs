@@ -32,6 +32,16 @@
 //! hubs of its own that share the cores with the *main lane* by the operating system's grace; [`checkpoint`] is for loops
 //! that stay.
 //!
+//! # Who blocks a hub
+//!
+//! The [`detector`] names the greenlet that keeps its hub to itself, with the line where it is stuck: run any program with
+//! `GREENHUB_MAX_BLOCKING_TIME=100ms`. [`Runtime::dump`](runtime::Runtime::dump) lists what all the others wait for.
+//!
+//! # Features
+//!
+//! * `stacks` (on by default): reports and dumps show stacks. Without it a few dependencies less, and everything else.
+//! * `tracing`: the detector's reports are `tracing` events, too.
+//!
 //! # What to keep out of greenlets
 //!
 //! * Calls that block the OS thread, such as `std::thread::sleep`: they stop the whole hub. Use this crate's, or [`offload()`]
