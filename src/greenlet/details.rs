@@ -55,13 +55,13 @@ pub(crate) struct Image(MaybeUninit<Header>);
 impl Image {
     /// No bytes yet.
     pub(crate) fn empty() -> Image {
-        Image(MaybeUninit::uninit())
+        Image(MaybeUninit::zeroed())
     }
 
     /// Where the bytes are to go.
-    pub(crate) fn bytes(&mut self) -> &mut [MaybeUninit<u8>] {
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
         let bytes = self.0.as_mut_ptr().cast();
-        // SAFETY: the place of a header, as bytes that need not be initialised.
+        // SAFETY: the place of a header, whose bytes were set to zero.
         unsafe { std::slice::from_raw_parts_mut(bytes, size_of::<Header>()) }
     }
 

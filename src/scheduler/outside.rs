@@ -3,8 +3,8 @@
 //! The list of a hub's settled greenlets is its thread's own, and no lock guards it: that would cost every greenlet
 //! something. But while a slice lasts nobody changes it, since greenlets are put in and taken out between slices; and
 //! all that are in it are alive. So it may be *read* meanwhile. What makes this hard is that the slice may end at any
-//! moment, and what is being read may be freed. Therefore the kernel reads, not we: `process_vm_readv` on our own process
-//! copies what is there, or says that there is nothing, and neither is a data race nor an access to freed memory. Whether
+//! moment, and what is being read may be freed. Therefore the kernel reads, not we: [`peek`] copies what is there, or says
+//! that there is nothing, and neither is a data race nor an access to freed memory. Whether
 //! the copy means anything is found out afterwards, by the slice's number, as with a sequence lock:
 //!
 //! 1. Read the number, with *acquire*: it must be odd. The hub has stored it with *release*, after all changes to the list.
@@ -20,6 +20,7 @@ use super::owned::Owned;
 use super::remote::Remote;
 use crate::greenlet::{Details, Image};
 use crate::primitive::atomic::{Ordering, fence};
+use crate::primitive::peek;
 
 /// The settled greenlets of a hub that is stuck.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ fn read_list(remote: &Remote) -> Result<Seen, Failure> {
             .then_some(())
             .ok_or(Failure::Moved)
     };
-    let mut list = MaybeUninit::<Owned>::uninit();
+    let mut list = MaybeUninit::<Owned>::zeroed();
     copy(remote.owned_place().addr(), bytes_of(&mut list))?;
     still()?;
     // SAFETY: the slice lasts, so these are the bytes of the hub's list.
@@ -82,10 +83,10 @@ fn read_list(remote: &Remote) -> Result<Seen, Failure> {
         let name = match place {
             None => None,
             Some(place) => {
-                let mut bytes = vec![MaybeUninit::uninit(); place.len()];
+                let mut bytes = vec![0; place.len()];
                 copy(place.addr(), &mut bytes)?;
                 still()?;
-                Some(text(bytes))
+                Some(String::from_utf8_lossy(&bytes).into())
             }
         };
         // SAFETY: as above.
@@ -99,51 +100,20 @@ fn read_list(remote: &Remote) -> Result<Seen, Failure> {
     })
 }
 
-fn text(bytes: Vec<MaybeUninit<u8>>) -> Box<str> {
-    // SAFETY: `copy` has filled them all.
-    let bytes: Vec<u8> = bytes
-        .into_iter()
-        .map(|byte| unsafe { byte.assume_init() })
-        .collect();
-    String::from_utf8_lossy(&bytes).into()
-}
-
-/// The place of a `T`, to be filled.
-fn bytes_of<T>(place: &mut MaybeUninit<T>) -> &mut [MaybeUninit<u8>] {
-    // SAFETY: it need not be initialised, so any bytes will do.
-    unsafe { std::slice::from_raw_parts_mut(place.as_mut_ptr().cast(), size_of::<T>()) }
+/// The place of the list, which was filled with zeroes.
+fn bytes_of(place: &mut MaybeUninit<Owned>) -> &mut [u8] {
+    // SAFETY: its bytes are initialised, and it need not be a list, so any bytes will do.
+    unsafe { std::slice::from_raw_parts_mut(place.as_mut_ptr().cast(), size_of::<Owned>()) }
 }
 
 /// Fills `to` with what lies at `from` in this process.
-#[cfg(target_os = "linux")]
-fn copy(from: usize, to: &mut [MaybeUninit<u8>]) -> Result<(), Failure> {
-    if to.is_empty() {
-        return Ok(());
+fn copy(from: usize, to: &mut [u8]) -> Result<(), Failure> {
+    match peek(from, to) {
+        Ok(length) if length == to.len() => Ok(()),
+        // Not all of it is mapped any more.
+        Ok(_) => Err(Failure::Moved),
+        Err(_) => Err(Failure::Refused),
     }
-    let local = libc::iovec {
-        iov_base: to.as_mut_ptr().cast(),
-        iov_len: to.len(),
-    };
-    let remote = libc::iovec {
-        iov_base: std::ptr::without_provenance_mut(from),
-        iov_len: to.len(),
-    };
-    // SAFETY: the kernel writes to `to` alone, and checks whether there is anything to read.
-    let copied = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
-    if usize::try_from(copied) == Ok(to.len()) {
-        return Ok(());
-    }
-    match std::io::Error::last_os_error().raw_os_error() {
-        Some(libc::EPERM | libc::ENOSYS) if copied < 0 => Err(Failure::Refused),
-        // Nothing is mapped there any more.
-        _ => Err(Failure::Moved),
-    }
-}
-
-/// Fills `to` with what lies at `from` in this process.
-#[cfg(not(target_os = "linux"))]
-fn copy(_: usize, _: &mut [MaybeUninit<u8>]) -> Result<(), Failure> {
-    Err(Failure::Refused)
 }
 
 #[cfg(test)]
@@ -162,13 +132,12 @@ mod tests {
 
     #[test]
     fn what_is_not_mapped_is_not_copied() {
-        let mut bytes = [MaybeUninit::uninit(); 16];
+        let mut bytes = [0; 16];
         assert_eq!(copy(0, &mut bytes), Err(Failure::Moved));
         assert_eq!(copy(usize::MAX - 7, &mut bytes), Err(Failure::Moved));
         let here = [7_u8; 16];
         assert_eq!(copy(here.as_ptr().addr(), &mut bytes), Ok(()));
-        // SAFETY: they have just been filled.
-        assert!(bytes.iter().all(|byte| unsafe { byte.assume_init() } == 7));
+        assert_eq!(bytes, here);
     }
 
     /// Greenlets start and end all the time, so that the list changes, headers are freed and names with them; whatever is

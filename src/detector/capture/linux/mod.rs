@@ -17,7 +17,6 @@
 //! | `mailbox` | the protocol between them |
 //! | `registers` | a processor's registers in a signal handler |
 //! | `suspended` | the stack of a greenlet that is not running |
-//! | `peek` | memory that may change or vanish while it is read |
 //! | `snapshot` | what was copied |
 //! | `stacks` | from a copy to frames (`no_stacks` without that feature) |
 //! | `unwind` | from a copy to addresses |
@@ -25,7 +24,6 @@
 
 mod activity;
 mod mailbox;
-mod peek;
 mod registers;
 mod signal;
 mod slot;

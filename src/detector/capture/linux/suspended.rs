@@ -1,9 +1,9 @@
 //! The stack of a greenlet that is not running, for dumps.
 
-use super::peek::peek;
 use super::slot::PIECE;
 use super::snapshot::{Registers, Snapshot};
 use crate::fiber::{FIBER_WORDS, Fiber, Saved};
+use crate::primitive::peek;
 
 /// Copies the stack of the suspended greenlet whose stack is kept at `fiber` (see `Header::fiber_address`). `None` if it is
 /// not suspended, or is resumed meanwhile, or if the system lets nobody read memory this way.
@@ -34,7 +34,7 @@ pub(crate) fn suspended(fiber: *const Option<Fiber>) -> Option<Snapshot> {
 
 fn copy_words(fiber: *const Option<Fiber>) -> Option<[usize; FIBER_WORDS]> {
     let mut bytes = [0; FIBER_WORDS * size_of::<usize>()];
-    if peek(fiber.addr() as u64, &mut bytes) < bytes.len() {
+    if peek(fiber.addr(), &mut bytes).ok()? < bytes.len() {
         return None;
     }
     let mut words = [0; FIBER_WORDS];
@@ -47,5 +47,5 @@ fn copy_words(fiber: *const Option<Fiber>) -> Option<[usize; FIBER_WORDS]> {
 fn copy_stack(saved: &Saved) -> Option<Vec<u8>> {
     let range = saved.stack();
     let mut stack = vec![0; range.len().min(PIECE)];
-    (peek(range.start as u64, &mut stack) == stack.len()).then_some(stack)
+    (peek(range.start, &mut stack).ok()? == stack.len()).then_some(stack)
 }

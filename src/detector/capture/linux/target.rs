@@ -4,12 +4,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::activity::{self, Activity, Progress};
-use super::peek::peek;
 use super::signal;
 use super::slot::{self, Copied, PIECE, Question, Slot};
 use super::snapshot::{Registers, Snapshot};
 use super::stacks;
 use crate::primitive::atomic::{AtomicU64, Ordering};
+use crate::primitive::peek;
 
 /// How often a capture looks at the thread before it gives up.
 const LOOKS: u32 = 8;
@@ -148,7 +148,7 @@ impl Target {
         let waits = self.progress().waits;
         // It may be less: above a stack there is a page that cannot be read, another stack's guard.
         let mut stack = vec![0; PIECE];
-        let length = peek(sp, &mut stack);
+        let length = peek(sp as usize, &mut stack).unwrap_or(0);
         stack.truncate(length);
         // It has stood still all the time if it is where it was, and has not begun another wait.
         let stood_still =

@@ -1,6 +1,7 @@
 //! What the call instruction before a return address calls.
 
-use super::super::peek::peek;
+#[cfg(target_arch = "x86_64")]
+use crate::primitive::peek;
 
 /// A call, as far as its instruction tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +16,7 @@ pub(super) enum Call {
 #[cfg(target_arch = "x86_64")]
 pub(super) fn before(address: u64) -> Option<Call> {
     let mut code = [0; 7];
-    let length = code.len();
-    if peek(address.checked_sub(length as u64)?, &mut code) < length {
-        return None;
-    }
+    read(address.checked_sub(code.len() as u64)?, &mut code)?;
     let displacement = i32::from_le_bytes([code[3], code[4], code[5], code[6]]).into();
     match code {
         // call relative
@@ -26,12 +24,8 @@ pub(super) fn before(address: u64) -> Option<Call> {
         // call [rip + displacement]: through the table of imports
         [_, 0xff, 0x15, ..] => {
             let mut target = [0; 8];
-            let whole = peek(address.wrapping_add_signed(displacement), &mut target) == 8;
-            Some(if whole {
-                Call::To(u64::from_le_bytes(target))
-            } else {
-                Call::Somewhere
-            })
+            let read = read(address.wrapping_add_signed(displacement), &mut target);
+            Some(read.map_or(Call::Somewhere, |()| Call::To(u64::from_le_bytes(target))))
         }
         // call register, [register], [register + 1 byte], [register + 4 bytes], and those with an index
         [.., 0xff, 0x10..=0x17 | 0xd0..=0xd7]
@@ -43,10 +37,16 @@ pub(super) fn before(address: u64) -> Option<Call> {
     }
 }
 
+/// Fills all of `to`, or says that it cannot.
+#[cfg(target_arch = "x86_64")]
+fn read(address: u64, to: &mut [u8]) -> Option<()> {
+    let length = peek(usize::try_from(address).ok()?, to).ok()?;
+    (length == to.len()).then_some(())
+}
+
 /// The call that would return to `address`: not told on this processor.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn before(_address: u64) -> Option<Call> {
-    let _ = peek;
     None
 }
 

@@ -1,34 +1,47 @@
 //! Reading this process's memory through the system, which copies what is there and says so where nothing is. Another
 //! thread may be writing it meanwhile: what comes may be torn, but it is no data race of this program's, and no fault.
 
+use std::io;
+
 /// The unit in which memory is there or not, at the least.
+#[cfg(target_os = "linux")]
 const PAGE: usize = 4096;
 
 /// Pages that one piece may span.
+#[cfg(target_os = "linux")]
 const PAGES: usize = 17;
 
-/// Fills `to` from `address` on, and says how much of it could be read: as far as the memory goes, at most. Some
-/// containers forbid it; then that is nothing.
-pub(crate) fn peek(address: u64, to: &mut [u8]) -> usize {
+/// Fills `to` from `address` on, and says how much of it could be read: as far as the memory goes.
+///
+/// # Errors
+///
+/// If the system does not let us: some containers forbid it, and only Linux has it.
+#[cfg(target_os = "linux")]
+pub(crate) fn peek(address: usize, to: &mut [u8]) -> io::Result<usize> {
     let mut done = 0;
-    while done < to.len() {
-        let Some(from) = usize::try_from(address)
-            .ok()
-            .and_then(|address| address.checked_add(done))
-        else {
-            break;
-        };
-        let (asked, read) = peek_pages(from, &mut to[done..]);
+    while let (true, Some(from)) = (done < to.len(), address.checked_add(done)) {
+        let (asked, read) = peek_pages(from, &mut to[done..])?;
         done += read;
         if read < asked {
             break;
         }
     }
-    done
+    Ok(done)
+}
+
+/// As on Linux.
+///
+/// # Errors
+///
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn peek(_: usize, _: &mut [u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The same, for some pages at most: how many bytes that is, and how many could be read.
-fn peek_pages(from: usize, to: &mut [u8]) -> (usize, usize) {
+#[cfg(target_os = "linux")]
+fn peek_pages(from: usize, to: &mut [u8]) -> io::Result<(usize, usize)> {
     // One entry a page, because the system may give up on a whole entry for one page that is missing.
     let mut remote = [libc::iovec {
         iov_base: std::ptr::null_mut(),
@@ -61,10 +74,18 @@ fn peek_pages(from: usize, to: &mut [u8]) -> (usize, usize) {
             0,
         )
     };
-    (asked, usize::try_from(read).unwrap_or(0))
+    match usize::try_from(read) {
+        Ok(read) => Ok((asked, read)),
+        Err(_) => match io::Error::last_os_error() {
+            // Nothing is there, not even the first byte.
+            error if error.raw_os_error() == Some(libc::EFAULT) => Ok((asked, 0)),
+            error => Err(error),
+        },
+    }
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 
@@ -72,7 +93,7 @@ mod tests {
     fn memory_is_read_as_far_as_it_goes() {
         let bytes: Vec<u8> = (0..200_000).map(|i| (i % 251) as u8).collect();
         let mut copy = vec![0; bytes.len()];
-        assert_eq!(peek(bytes.as_ptr() as u64, &mut copy), bytes.len());
+        assert_eq!(peek(bytes.as_ptr().addr(), &mut copy).unwrap(), bytes.len());
         assert!(copy == bytes);
         // SAFETY: a new mapping of two pages, the second of which is taken away again.
         let mapping = unsafe {
@@ -84,13 +105,21 @@ mod tests {
             libc::mprotect(mapping.wrapping_byte_add(size), size, libc::PROT_NONE);
             mapping.wrapping_byte_add(size)
         };
-        assert_eq!(peek(mapping as u64 - 100, &mut [0; 300]), 100);
+        assert_eq!(peek(mapping.addr() - 100, &mut [0; 300]).unwrap(), 100);
     }
 
     #[test]
     fn addresses_that_are_nowhere_are_no_fault() {
-        for address in [0, 1, 8, u64::MAX - 4, u64::MAX, 1 << 63, 0xdead_beef_0000] {
-            assert_eq!(peek(address, &mut [0; 64]), 0, "{address:#x}");
+        for address in [
+            0,
+            1,
+            8,
+            usize::MAX - 4,
+            usize::MAX,
+            1 << 63,
+            0xdead_beef_0000,
+        ] {
+            assert_eq!(peek(address, &mut [0; 64]).unwrap(), 0, "{address:#x}");
         }
     }
 }
