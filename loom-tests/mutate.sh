@@ -175,7 +175,7 @@ mutate 'timers: an earlier timer is not noted' $timers timers 's/if first \{/if 
 mutate 'timers: a timer that fires stays armed' $timers timers 's/if !self\.is_armed\(key\.slot, key\.sequence\) \{\n            return None;\n        \}//'
 
 running=src/scheduler/running.rs
-mutate 'running: the greenlet is not released' $running watching 's/(greenlet\.as_ptr\(\), Ordering::)Release/$1Relaxed/'
+mutate 'running: the end of a slice is not fenced' $running watching 's/fence\(Ordering::Release\);//'
 mutate 'running: the number of a slice is not released' $running watching 's/\+ 1, Ordering::Release/+ 1, Ordering::Relaxed/'
 mutate 'running: the number is not looked at again' $running watching 's/if running\.number\.load\(Ordering::Relaxed\) == number/if true/'
 mutate 'running: a watcher does not fence' $running watching 's/(for invariant 2\.\n\s*)fence\(Ordering::SeqCst\)/$1fence(Ordering::AcqRel)/'

@@ -105,8 +105,9 @@ impl Context {
     }
 
     /// The hub: it has looked at the clock.
-    pub(crate) fn set_moment(&self, now: Instant) {
-        self.moment.set(Moment::of(now));
+    #[inline]
+    pub(crate) fn set_moment(&self, now: Moment) {
+        self.moment.set(now);
     }
 
     /// The greenlet is about to yield because its slice has been long: the hub should look around.

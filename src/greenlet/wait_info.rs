@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::ptr;
 
 use super::moment::Moment;
-use crate::primitive::atomic::{AtomicPtr, AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 /// What a parked greenlet waits for, as a [`Dump`](crate::runtime::Dump) lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,8 +118,8 @@ impl fmt::Display for WaitKind {
 /// different waits when they are read in the middle of a change, which a report can bear.
 #[derive(Debug)]
 pub(crate) struct WaitInfo {
-    /// The kind in the byte on top, the moment in the others.
-    kind_and_since: AtomicU64,
+    since: AtomicU64,
+    kind: AtomicU8,
     place: AtomicPtr<Location<'static>>,
 }
 
@@ -135,7 +135,8 @@ pub(crate) struct WaitBegun {
 impl WaitInfo {
     pub(super) fn new() -> WaitInfo {
         WaitInfo {
-            kind_and_since: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            kind: AtomicU8::new(0),
             place: AtomicPtr::new(ptr::null_mut()),
         }
     }
@@ -144,19 +145,20 @@ impl WaitInfo {
     #[inline]
     pub(crate) fn set(&self, kind: WaitKind, since: Moment, place: &'static Location<'static>) {
         // Relaxed: these are for reports and order nothing.
-        let word = since.micros() | (kind as u64) << Moment::BITS;
-        self.kind_and_since.store(word, Ordering::Relaxed);
+        self.since.store(since.nanos(), Ordering::Relaxed);
+        self.kind.store(kind as u8, Ordering::Relaxed);
         self.place
             .store(ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
     }
 
     /// The last wait, if there was one.
     pub(crate) fn get(&self) -> Option<WaitBegun> {
-        let word = self.kind_and_since.load(Ordering::Relaxed);
+        let since = self.since.load(Ordering::Relaxed);
+        let kind = self.kind.load(Ordering::Relaxed);
         let place = self.place.load(Ordering::Relaxed);
         Some(WaitBegun {
-            kind: WaitKind::ALL[(word >> Moment::BITS) as usize],
-            since: Moment::from_micros(word),
+            kind: WaitKind::ALL[usize::from(kind)],
+            since: Moment::from_nanos(since),
             // SAFETY: the pointer is null or was made from a `&'static Location` in `set`.
             place: unsafe { place.as_ref() }?,
         })
@@ -175,7 +177,7 @@ mod tests {
         for (number, kind) in WaitKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, number);
             let place = Location::caller();
-            let since = Moment::from_micros(u64::MAX - number as u64);
+            let since = Moment::from_nanos(u64::MAX - number as u64);
             info.set(kind, since, place);
             let wait = info.get().unwrap();
             assert_eq!((wait.kind, wait.since, wait.place), (kind, since, place));

@@ -137,7 +137,7 @@ impl Ring {
     fn push(&mut self, ends: &Ends, ready: Ready) {
         let put = ends.put.load(Ordering::Relaxed);
         if put.wrapping_sub(ends.taken.load(Ordering::Relaxed)) == self.0.len() {
-            self.grow(ends);
+            return self.push_to_full(ends, ready);
         }
         *self.slot(put) = Some(ready);
         ends.put.store(put.wrapping_add(1), Ordering::Relaxed);
@@ -162,8 +162,15 @@ impl Ring {
         unsafe { self.0.get_unchecked_mut(number & mask) }
     }
 
-    /// Makes room for twice as many: each stays at its number, modulo the new length.
+    /// By itself, so that a push to one that has room keeps nothing for after it.
     #[cold]
+    #[inline(never)]
+    fn push_to_full(&mut self, ends: &Ends, ready: Ready) {
+        self.grow(ends);
+        self.push(ends, ready);
+    }
+
+    /// Makes room for twice as many: each stays at its number, modulo the new length.
     fn grow(&mut self, ends: &Ends) {
         let old = self.0.len();
         let mut ring: Box<[Option<Ready>]> = (0..old * 2).map(|_| None).collect();

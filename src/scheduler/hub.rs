@@ -20,7 +20,7 @@ use super::watch::Watch;
 use crate::context::{self, Context};
 use crate::driver::Events;
 use crate::fiber::StackCache;
-use crate::greenlet::{GreenletId, IdBlock, Ready};
+use crate::greenlet::{GreenletId, IdBlock, Moment, Ready};
 use crate::primitive::sync::Arc;
 
 /// How often in a row the next slot may be used before the queues have their turn: two greenlets that wake each other
@@ -266,10 +266,12 @@ impl Hub {
 
     /// Maintenance begins: decides, by how long the turns since the last one took, after how many it is due again.
     pub(crate) fn pace_maintenance(&self, now: Instant) {
-        self.context.set_moment(now);
         self.core(|core| {
             let turns = (core.turns_between - core.turns_left.min(core.turns_between)).max(1);
-            let nanos = (now - core.maintained).as_nanos().max(1);
+            let elapsed = now - core.maintained;
+            self.context
+                .set_moment(self.context.moment().after(elapsed));
+            let nanos = elapsed.as_nanos().max(1);
             let fitting = MAINTENANCE_INTERVAL.as_nanos() * u128::from(turns) / nanos;
             // A few short turns among long ones must not make it careless.
             let most = MAINTENANCE_TURNS.min(core.turns_between * 2);
@@ -288,7 +290,7 @@ impl Hub {
 
     /// The hub has been blocked: that time does not count.
     pub(crate) fn restart_pace(&self, now: Instant) {
-        self.context.set_moment(now);
+        self.context.set_moment(Moment::of(now));
         self.core(|core| core.maintained = now);
     }
 

@@ -5,10 +5,12 @@
 //!
 //! # Invariants
 //!
-//! 1. **One slice's greenlet.** A watcher reads the number, then the greenlet, fences, and reads the number again; only if it is
-//!    the same, and odd, does it go on. A greenlet from before that slice it cannot have read: the number was stored after
-//!    it with *release*. From one of the next slice on, its store, *release* as well, publishes that the number had changed, and the
-//!    fence makes the second reading see it.
+//! 1. **One slice's greenlet.** A watcher reads the number (*acquire*), then the greenlet, fences, and reads the number again; only
+//!    if it is the same, and odd, does it go on. A greenlet from before that slice it cannot have read: the hub stores the number
+//!    after the slice's greenlet, with *release*. Nor one from after it: the hub ends a slice with the next number and a
+//!    *release* fence, before it stores any other greenlet. Whoever reads that one, and then fences, sees the changed number
+//!    at the second reading. So the greenlet itself may be stored relaxed: what orders it is a release after it, and a fence
+//!    before it.
 //! 2. **Alive.** Between the two readings the watcher leaves the greenlet's address in its [`Claim`]. A hub whose greenlet has
 //!    ended has changed the number; it fences, and waits while its greenlet is claimed, before it touches anything that
 //!    the greenlet owns. Both fences are `SeqCst`, so one comes first: if the hub's, the second reading sees the changed
@@ -45,8 +47,9 @@ impl<G> Running<G> {
     /// The hub: a slice begins.
     #[inline(always)]
     pub(crate) fn begin(&self, greenlet: NonNull<G>) {
-        // Both release, for invariant 1: plain stores on x86, and cheap ones elsewhere.
-        self.greenlet.store(greenlet.as_ptr(), Ordering::Release);
+        // Relaxed: after the fence of `end`.
+        self.greenlet.store(greenlet.as_ptr(), Ordering::Relaxed);
+        // Release: after the greenlet, for invariant 1, and after what the hub did before the slice.
         self.number
             .store(self.number.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
@@ -54,11 +57,11 @@ impl<G> Running<G> {
     /// The hub: it ends.
     #[inline(always)]
     pub(crate) fn end(&self) {
-        // Relaxed: the next `begin`, or the fence in `Claim::wait`, publishes it in time.
+        // Relaxed: the fence publishes it.
         self.number
             .store(self.number.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        // What the hub changes next, between two slices, must not be seen without this: see `outside.rs`. Nothing but an
-        // order for the compiler on x86.
+        // What the hub stores next, the greenlet of another slice (invariant 1) or whatever it changes between two (see
+        // `outside.rs`), must not be seen without the number. Nothing but an order for the compiler on x86.
         fence(Ordering::Release);
     }
 
@@ -82,8 +85,9 @@ impl<G> Running<G> {
 
     /// The address of the greenlet of the slice, if the hub is in one. It may be gone already.
     pub(crate) fn address(&self) -> Option<usize> {
-        // Acquire pairs with the release in `begin`: no greenlet of an earlier slice.
+        // No greenlet of an earlier slice, as this acquires the number.
         let number = self.number_of_slice()?;
+        // Acquire pairs with the fence in `end`: with the greenlet of a later slice, the changed number is seen.
         let address = self.greenlet.load(Ordering::Acquire).addr();
         (self.number.load(Ordering::Relaxed) == number).then_some(address)
     }
@@ -129,7 +133,7 @@ impl<G> Claim<G> {
         }
         let greenlet = running.greenlet.load(Ordering::Relaxed);
         self.greenlet.store(greenlet, Ordering::Relaxed);
-        // Pairs with `begin` for invariant 1, and with the fence in `wait` for invariant 2.
+        // Pairs with the fence in `end` for invariant 1, and with the fence in `wait` for invariant 2.
         fence(Ordering::SeqCst);
         let result = if running.number.load(Ordering::Relaxed) == number {
             NonNull::new(greenlet).map(f)

@@ -4,7 +4,7 @@
 
 use std::ptr;
 
-use super::hub;
+use super::hub::{self, Hub};
 use super::lane::Lane;
 use super::remote::Remote;
 use crate::greenlet::{Ready, Schedule};
@@ -27,30 +27,34 @@ unsafe impl Schedule for Remote {
                         hub.push_back(ready);
                     }
                 }
-                // A hub of the same lane, which keeps it where it is.
-                Some(hub)
-                    if hub
-                        .lane()
-                        .remotes()
-                        .as_ptr_range()
-                        .contains(&ptr::from_ref(self)) =>
-                {
-                    if self.deliver(ready) {
-                        self.driver().notify();
-                    }
-                }
-                _ => {
-                    let driver = Arc::clone(self.driver());
-                    if self.deliver(ready) {
-                        driver.notify();
-                    }
-                }
+                _ => deliver(self, here, ready),
             },
         );
     }
 
     fn is_closing(&self) -> bool {
         runtime_is_closing()
+    }
+}
+
+/// Leaves a greenlet that is settled on `remote` there, from a thread that is not its hub's: `here` is its own, if it has one.
+/// By itself, so that what is woken at home, mostly, pays nothing for it.
+#[inline(never)]
+fn deliver(remote: &Remote, here: Option<&Hub>, ready: Ready) {
+    let in_lane = |hub: &Hub| {
+        let all = hub.lane().remotes().as_ptr_range();
+        all.contains(&ptr::from_ref(remote))
+    };
+    if here.is_some_and(in_lane) {
+        // A hub of the same lane, which keeps it where it is.
+        if remote.deliver(ready) {
+            remote.driver().notify();
+        }
+    } else {
+        let driver = Arc::clone(remote.driver());
+        if remote.deliver(ready) {
+            driver.notify();
+        }
     }
 }
 

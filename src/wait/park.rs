@@ -8,7 +8,7 @@ use super::alarm::Alarm;
 use super::interrupt::{deliver_due, deliver_due_to};
 use crate::context;
 use crate::fiber::Suspend;
-use crate::greenlet::{Header, Interrupts, WaitKind, block_thread};
+use crate::greenlet::{Header, Interrupts, Moment, WaitKind, block_thread};
 
 /// The caller runs in a greenlet, not on a plain OS thread.
 pub(crate) fn in_greenlet() -> bool {
@@ -54,12 +54,14 @@ fn prepare(
     place: &'static Location<'static>,
     deadline: Option<Instant>,
 ) -> Option<Parking> {
-    match context::greenlet() {
-        None => deliver_due(),
-        // SAFETY: the greenlet runs, so it is alive.
-        Some(header) => deliver_due_to(unsafe { header.as_ref() }),
-    }
-    prepare_quietly(kind, place, deadline)
+    let Some((header, now)) = running() else {
+        deliver_due();
+        park_thread(deadline);
+        return None;
+    };
+    // SAFETY: the greenlet runs, so it is alive.
+    deliver_due_to(unsafe { header.as_ref() });
+    begin(header, now, kind, place, deadline)
 }
 
 #[inline(never)]
@@ -68,11 +70,28 @@ fn prepare_quietly(
     place: &'static Location<'static>,
     deadline: Option<Instant>,
 ) -> Option<Parking> {
-    let running = context::with(|context| context.greenlet().zip(Some(context.moment())));
-    let Some((header, now)) = running.flatten() else {
+    let Some((header, now)) = running() else {
         park_thread(deadline);
         return None;
     };
+    begin(header, now, kind, place, deadline)
+}
+
+/// The greenlet that is running here, and about what time it is.
+#[inline(always)]
+fn running() -> Option<(NonNull<Header>, Moment)> {
+    context::with(|context| Some((context.greenlet()?, context.moment()))).flatten()
+}
+
+/// The running greenlet begins to wait.
+#[inline(always)]
+fn begin(
+    header: NonNull<Header>,
+    now: Moment,
+    kind: WaitKind,
+    place: &'static Location<'static>,
+    deadline: Option<Instant>,
+) -> Option<Parking> {
     // SAFETY: the greenlet runs, so it is alive.
     let this = unsafe { header.as_ref() };
     this.wait_info().set(kind, now, place);

@@ -1,7 +1,7 @@
 //! Watching hubs (`scheduler/running.rs`, `detector/slumber.rs`): the watchdog never pairs one greenlet with another's
 //! slice, never touches one that has gone, and never sleeps beside a slice.
 //!
-//! Caught: either store at a slice's beginning not released; no second look at the slice's number; the fence left out on
+//! Caught: the number of a slice not released, and its end not fenced; no second look at the slice's number; the fence left out on
 //! either side; a hub that does not wait for a claim; a claim, or its end, that is not ordered with what was done under it; the
 //! fence left out before the watchdog's last look, and before a hub's; a hub that does not wake it.
 
@@ -96,6 +96,21 @@ fn watching_a_hub_names_the_greenlet_of_the_slice_while_it_lives() {
         let hub = Hub::new();
         let other = Arc::clone(&hub);
         let thread = thread::spawn(move || other.greenlets.iter().for_each(|it| other.run(it)));
+        hub.look();
+        thread.join().unwrap();
+    });
+}
+
+/// They yield, rather than end: nothing but the end of a slice comes between it and the next.
+#[test]
+fn watching_a_hub_names_the_greenlet_of_the_slice_when_others_take_turns() {
+    explore(|| {
+        let hub = Hub::new();
+        let other = Arc::clone(&hub);
+        let thread = thread::spawn(move || {
+            let turns = other.greenlets.iter();
+            turns.for_each(|it| other.slice(&other.running, it));
+        });
         hub.look();
         thread.join().unwrap();
     });
