@@ -121,11 +121,8 @@ fn main() -> ExitCode {
         .on_report(move |report| drop(sender.send(BlockingReport::clone(report))));
     let runtime = Runtime::builder().hubs(1).detector(detector).build();
     let runtime = runtime.expect("the runtime starts");
-    let caught = [
-        hog(&runtime, &reports),
-        sleeper(&runtime, &reports),
-        reader(&runtime, &reports),
-    ];
+    // On a machine that has more to do than it can, a thread may be found waiting for a processor: then once more.
+    let caught = [hog, sleeper, reader].map(|stall| (0..3).any(|_| stall(&runtime, &reports)));
     for site in runtime.metrics().blocking_sites() {
         let (place, slices) = (site.spawned_at, site.slices);
         println!("{place}: {slices} times, {:?} altogether", site.total);

@@ -74,6 +74,21 @@ fn the_environment_is_for_the_global_runtime_too() {
     text_of(&output);
 }
 
+/// Seen to fail when nobody waited: the process ended while the stack's names were looked up.
+#[test]
+fn a_hog_at_the_very_end_of_the_process_is_told_of() {
+    let output = in_child(
+        "a_hog_at_the_very_end_of_the_process_is_told_of",
+        &[(TIME, "20ms")],
+        || {
+            greenhub::run(hog_until_counted);
+            std::process::exit(0);
+        },
+    );
+    let text = text_of(&output);
+    assert!(text.contains("greenhub: blocked: greenlet #"), "{text}");
+}
+
 #[test]
 fn the_environment_can_ask_for_isolation_alone() {
     let output = in_child(

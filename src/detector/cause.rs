@@ -50,7 +50,16 @@ impl Cause {
                     | "accept4" | "connect",
                 ..
             } => "use greenhub::net, or offload this call",
-            Cause::Syscall { .. } => "offload this call to a thread that may block",
+            Cause::Syscall {
+                name:
+                    "read" | "write" | "readv" | "writev" | "poll" | "ppoll" | "select" | "pselect6",
+                ..
+            } => {
+                "offload this call; a pipe, a terminal or a socket can be waited for with greenhub::net::Source"
+            }
+            Cause::Syscall { .. } => {
+                "offload this call: greenhub::offload runs it on a thread that may block"
+            }
             Cause::Unknown => {
                 "look at what it does; if the machine is overloaded, its thread may have been waiting for a processor"
             }

@@ -74,6 +74,7 @@ mod sites;
 mod slumber;
 mod syscalls;
 mod trace;
+mod untold;
 mod verdicts;
 mod watch;
 mod watchdog;

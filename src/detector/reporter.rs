@@ -12,6 +12,7 @@ use super::config::Hook;
 use super::repeats::Repeats;
 use super::report::{BlockingReport, Rounded};
 use super::trace;
+use super::untold::Untold;
 use super::verdicts::Verdicts;
 use crate::primitive::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(crate) enum Event {
         report: BlockingReport,
         number: u64,
         snapshot: Option<Snapshot>,
+        /// Until this is dropped, it is yet to be told.
+        untold: Untold,
     },
     /// A slice that was overdue has ended.
     Yielded {
@@ -113,6 +116,7 @@ impl Desk {
                 mut report,
                 number,
                 snapshot,
+                untold,
             } => {
                 report.stack = snapshot.as_ref().map(resolve).unwrap_or_default();
                 let place = report.greenlet.spawned_at();
@@ -124,6 +128,7 @@ impl Desk {
                 if repeats.is_some() {
                     self.tell(number, report);
                 }
+                drop(untold);
             }
             Event::Yielded {
                 hub,

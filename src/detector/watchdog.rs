@@ -36,6 +36,7 @@ use super::report::BlockingReport;
 use super::reporter::{Event, Reporter};
 use super::sites::{BlockingSite, Sites};
 use super::slumber::Slumber;
+use super::untold::OnTheirWay;
 use super::verdicts::Verdicts;
 use super::watch::{Look, Overdue, Sight, Watch};
 use crate::greenlet::Greenlet;
@@ -43,6 +44,9 @@ use crate::primitive::atomic::{AtomicBool, Ordering};
 use crate::primitive::sync::{Arc, Mutex};
 use crate::primitive::thread::{Parker, Unparker};
 use crate::scheduler::{LaneKind, Observer, Remote, Shared};
+
+/// How long the end of `greenhub::run` waits for reports. To find the names of a large program's functions takes a while.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A runtime's detector, as its hubs see it.
 pub(crate) struct Watchdog {
@@ -52,6 +56,7 @@ pub(crate) struct Watchdog {
     sites: Arc<Mutex<Sites>>,
     /// Only if reports are denied.
     verdicts: Option<Arc<Verdicts>>,
+    on_their_way: Arc<OnTheirWay>,
     slumber: Slumber,
     unparker: Unparker,
     /// The thread takes it when it starts.
@@ -69,6 +74,7 @@ impl Watchdog {
             targets: (0..hubs).map(|_| Mutex::new(None)).collect(),
             sites: Arc::default(),
             verdicts,
+            on_their_way: Arc::default(),
             slumber: Slumber::new(),
             unparker: parker.unparker().clone(),
             parker: Mutex::new(Some(parker)),
@@ -107,6 +113,11 @@ impl Watchdog {
     /// If reports are denied: what was reported since this was last asked.
     pub(crate) fn take_verdict(&self) -> Option<String> {
         self.verdicts.as_ref()?.take()
+    }
+
+    /// Waits, but not for ever, until what has been found is told of: the process may be about to end.
+    pub(crate) fn wait_until_told(&self) {
+        self.on_their_way.wait(PATIENCE);
     }
 }
 
@@ -288,6 +299,7 @@ impl Patrol {
         if !Sight::of(remote).is_same_slice(sight) {
             return;
         }
+        let untold = self.watchdog.on_their_way.begin();
         let place = greenlet.spawned_at();
         let isolated = self.watchdog.settings.isolate;
         if isolated {
@@ -312,6 +324,7 @@ impl Patrol {
             report,
             number: sight.number,
             snapshot,
+            untold,
         });
     }
 

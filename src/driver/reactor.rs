@@ -242,3 +242,7 @@ impl fmt::Debug for Events {
 #[cfg(test)]
 #[path = "reactor_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "reactor_blocking_tests.rs"]
+mod blocking_tests;

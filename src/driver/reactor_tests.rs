@@ -1,20 +1,20 @@
-//! Drivers of every kind of poller, with real sockets. Threads stand in for greenlets.
+//! Drivers of every kind of poller, with real sockets. Threads stand in for greenlets. `reactor_blocking_tests` looks at how
+//! a driver blocks.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Barrier;
 
 use super::*;
 use crate::driver::readiness::{Cleared, Enrolled, Seen};
 use crate::driver::registration::{Direction, Registration};
 
 /// Longer than anything here takes; a wait that gets this far has lost its wake-up.
-const LONG: Duration = Duration::from_secs(20);
+pub(super) const LONG: Duration = Duration::from_secs(20);
 
 /// A driver for each way to wait: the direct one, that on an old kernel, the portable one.
-fn drivers() -> Vec<Arc<Driver>> {
+pub(super) fn drivers() -> Vec<Arc<Driver>> {
     let pollers = [Poller::new(), Poller::coarse(), Poller::portable()];
     pollers
         .into_iter()
@@ -22,13 +22,13 @@ fn drivers() -> Vec<Arc<Driver>> {
         .collect()
 }
 
-fn register(driver: &Arc<Driver>, socket: &impl AsFd) -> Registration {
+pub(super) fn register(driver: &Arc<Driver>, socket: &impl AsFd) -> Registration {
     // SAFETY: the tests drop the registration first, or the descriptor stays open until the driver is gone.
     unsafe { Registration::new(driver, socket.as_fd()) }.unwrap()
 }
 
 /// Two connected sockets that do not block.
-fn pair() -> (UnixStream, UnixStream) {
+pub(super) fn pair() -> (UnixStream, UnixStream) {
     let (one, other) = UnixStream::pair().unwrap();
     one.set_nonblocking(true).unwrap();
     other.set_nonblocking(true).unwrap();
@@ -60,7 +60,7 @@ fn turn_until(driver: &Driver, done: impl Fn() -> bool) {
 }
 
 /// Forgets what was reported so far, as attempts that would block do.
-fn settle(driver: &Driver, registration: &Registration) {
+pub(super) fn settle(driver: &Driver, registration: &Registration) {
     let mut events = Events::new();
     driver.poll(&mut events, true).unwrap();
     for direction in [Direction::Read, Direction::Write] {
@@ -69,7 +69,7 @@ fn settle(driver: &Driver, registration: &Registration) {
     }
 }
 
-fn current_thread() -> Unparker {
+pub(super) fn current_thread() -> Unparker {
     let unparker = crate::context::with_parker(|parker| parker.unparker().clone());
     Unparker::Thread(unparker.unwrap())
 }
@@ -239,75 +239,6 @@ fn the_direct_way_trusts_a_short_read_and_the_portable_way_does_not() {
 }
 
 #[test]
-fn a_notify_ends_the_next_block_or_the_one_that_is_going_on() {
-    for driver in drivers() {
-        let began = Instant::now();
-        let mut events = Events::new();
-        driver.notify();
-        driver.notify();
-        driver.block(&mut events, None).unwrap();
-        let both = Barrier::new(2);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut events = Events::new();
-                for _ in 0..1_000 {
-                    both.wait();
-                    driver.block(&mut events, Some(began + LONG)).unwrap();
-                    both.wait();
-                }
-            });
-            for _ in 0..1_000 {
-                both.wait();
-                driver.notify();
-                both.wait();
-            }
-        });
-        assert!(began.elapsed() < LONG, "a notify was lost");
-    }
-}
-
-#[test]
-fn whoever_helps_gives_a_notify_back() {
-    for driver in drivers() {
-        let began = Instant::now();
-        let (ours, _peer) = pair();
-        let registration = register(&driver, &ours);
-        settle(&driver, &registration);
-        let mut events = Events::new();
-        driver.notify();
-        for _ in 0..10 {
-            driver.poll(&mut events, false).unwrap();
-        }
-        driver.block(&mut events, None).unwrap();
-        // And while the owner is blocked.
-        let (both, done) = (Barrier::new(2), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut events = Events::new();
-                for _ in 0..300 {
-                    both.wait();
-                    driver.block(&mut events, Some(began + LONG)).unwrap();
-                    both.wait();
-                }
-                done.store(1, Ordering::Release);
-            });
-            scope.spawn(|| {
-                let mut events = Events::new();
-                while done.load(Ordering::Acquire) == 0 {
-                    driver.poll(&mut events, false).unwrap();
-                }
-            });
-            for _ in 0..300 {
-                both.wait();
-                driver.notify();
-                both.wait();
-            }
-        });
-        assert!(began.elapsed() < LONG, "a notify was lost");
-    }
-}
-
-#[test]
 fn whoever_helps_wakes_the_hubs_waiters() {
     for driver in drivers() {
         let (ours, mut peer) = pair();
@@ -320,92 +251,6 @@ fn whoever_helps_wakes_the_hubs_waiters() {
         while driver.poll(&mut events, false).unwrap() == 0 {
             assert!(Instant::now() < deadline, "no event came");
         }
-    }
-}
-
-#[test]
-fn nothing_is_polled_for_nobody() {
-    for driver in drivers() {
-        let mut events = Events::new();
-        driver.notify();
-        assert_eq!(driver.poll(&mut events, true).unwrap(), 0);
-        // The notify was left alone.
-        driver.block(&mut events, None).unwrap();
-    }
-}
-
-#[test]
-fn a_block_lasts_until_its_deadline_and_no_longer_than_it_must() {
-    for driver in drivers() {
-        for wait in [0, 1, 300, 2_500].map(Duration::from_micros) {
-            let until = Instant::now() + wait;
-            driver.timers().arm(until, Fire::Unpark(current_thread()));
-            let mut events = Events::new();
-            let mut blocks = 0;
-            while driver.fire_timers(Instant::now()) == 0 {
-                driver.block(&mut events, driver.timers().next()).unwrap();
-                blocks += 1;
-            }
-            let late = Instant::now() - until;
-            assert!(late < LONG, "{late:?}");
-            // A timeout that is rounded down makes the hub spin.
-            assert!(blocks <= 3, "{blocks}");
-        }
-    }
-}
-
-#[test]
-fn a_timer_that_is_armed_from_afar_shortens_the_block() {
-    for driver in drivers() {
-        let began = Instant::now();
-        driver
-            .timers()
-            .arm(began + 2 * LONG, Fire::Unpark(current_thread()));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut events = Events::new();
-                while driver.fire_timers(Instant::now()) == 0 {
-                    driver.block(&mut events, driver.timers().next()).unwrap();
-                }
-            });
-            let soon = Instant::now() + Duration::from_millis(2);
-            driver.arm_remote(soon, Fire::Unpark(current_thread()));
-        });
-        assert!(began.elapsed() < LONG);
-    }
-}
-
-#[test]
-fn a_signal_ends_a_block_without_an_error() {
-    extern "C" fn nothing(_signal: i32) {}
-    // SAFETY: an all-zero `sigaction` is one without flags or mask, and the handler does nothing.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = nothing as extern "C" fn(i32) as usize;
-        assert_eq!(
-            libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut()),
-            0
-        );
-    }
-    for poller in [Poller::new(), Poller::coarse()] {
-        let driver = Driver::with_poller(poller.unwrap());
-        // SAFETY: it has no preconditions.
-        let us = unsafe { libc::pthread_self() };
-        let done = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while done.load(Ordering::Acquire) == 0 {
-                    // SAFETY: the thread lives: it is in the scope around this one.
-                    unsafe { libc::pthread_kill(us, libc::SIGUSR2) };
-                    std::thread::yield_now();
-                }
-            });
-            let began = Instant::now();
-            let result = driver.block(&mut Events::new(), Some(began + LONG));
-            done.store(1, Ordering::Release);
-            assert_eq!(result.unwrap(), 0);
-            assert!(began.elapsed() < LONG);
-        });
     }
 }
 

@@ -20,7 +20,8 @@ use std::task::Waker;
 use super::discard::{caught, discard};
 use super::failure::Failure;
 use super::handle::Greenlet;
-use super::header::{Header, Ready, Schedule, Spawn, VTable};
+use super::header::{Header, Ready, Schedule, VTable};
+use super::spawn::Spawn;
 
 #[repr(C)]
 struct Body<F, T> {

@@ -13,6 +13,7 @@ use super::id::GreenletId;
 use super::interrupts::Interrupts;
 use super::join_cell::{Completed, JoinCell};
 use super::local::Locals;
+use super::spawn::Spawn;
 use super::state::State;
 use super::wait_info::WaitInfo;
 use crate::fiber::{Fiber, StackSize, Suspender};
@@ -77,23 +78,6 @@ pub(super) struct VTable {
     pub(super) drop_output: unsafe fn(NonNull<Header>),
     /// Frees the allocation.
     pub(super) free: unsafe fn(NonNull<Header>),
-}
-
-/// What a new greenlet is to be.
-#[derive(Debug)]
-pub(crate) struct Spawn {
-    /// Its number.
-    pub(crate) id: GreenletId,
-    /// Its name, if it is to have one.
-    pub(crate) name: Option<Box<str>>,
-    /// The caller's place in the source.
-    pub(crate) spawned_at: &'static Location<'static>,
-    /// How large a stack it gets.
-    pub(crate) stack_size: StackSize,
-    /// Any hub may run it whenever it is ready.
-    pub(crate) migrating: bool,
-    /// Its closure must not leave the hub.
-    pub(crate) pinned: bool,
 }
 
 /// Takes a greenlet that has become ready. Implemented by the scheduler: by a hub for the greenlets that are settled
@@ -246,13 +230,8 @@ impl Header {
         unsafe { &mut *self.fiber.get() }
     }
 
-    /// Where its stack is kept, for whoever copies memory through the system: others may not look at it.
-    #[allow(dead_code, reason = "for dumps")]
-    pub(crate) fn fiber_address(&self) -> *const Option<Fiber> {
-        self.fiber.get()
-    }
-
-    /// The same, of a header at `address` that may be gone: not to be followed.
+    /// Where the stack is kept of a greenlet whose header is at `address` and may be gone, for whoever copies memory through
+    /// the system: not to be followed.
     pub(crate) fn fiber_address_in(address: usize) -> *const Option<Fiber> {
         ptr::without_provenance(address + std::mem::offset_of!(Header, fiber))
     }

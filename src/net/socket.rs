@@ -160,6 +160,32 @@ impl<S: StdSocket> Socket<S> {
     }
 }
 
+/// Datagrams.
+impl<S: StdSocket> Socket<S> {
+    /// Repeats what receives a datagram until it does not fail with `WouldBlock`. If the socket was shut down, it gives what
+    /// `end` does: a call that blocks gets that from the system, but one that must not is told to wait for ever.
+    #[track_caller]
+    pub(super) fn receive_datagram<R>(
+        &self,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+        end: impl Fn() -> R,
+    ) -> io::Result<R> {
+        self.read_with(Purpose::READ, |fd| {
+            let would_block = |result: &io::Result<R>| {
+                matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            };
+            let first = attempt(fd);
+            // In non-blocking mode std's fails, too.
+            if !would_block(&first) || self.modes.nonblocking() || !sys::is_shut_down(fd)? {
+                return first;
+            }
+            // What was there before the shutdown is there now, and no more comes.
+            let last = attempt(fd);
+            if would_block(&last) { Ok(end()) } else { last }
+        })
+    }
+}
+
 /// Streams of bytes: a transfer that is shorter than asked for says that the next would wait.
 impl<S: StdSocket> Socket<S> {
     /// Reads.

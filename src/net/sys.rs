@@ -197,6 +197,26 @@ pub(super) fn block(
     }
 }
 
+/// Whether nothing can be received any more, although a call that must not block fails as if something might come: so it is
+/// for sockets of datagrams that were shut down.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn is_shut_down(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut poll = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLRDHUP,
+        revents: 0,
+    };
+    // SAFETY: it is one, and it outlives the call.
+    count(unsafe { libc::poll(&mut poll, 1, 0) } as isize)?;
+    Ok(poll.revents & libc::POLLRDHUP != 0)
+}
+
+/// Other systems tell the end with the call itself.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn is_shut_down(_fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(false)
+}
+
 fn poll(fd: BorrowedFd<'_>, direction: Direction, milliseconds: i32) -> io::Result<bool> {
     let events = match direction {
         Direction::Read => libc::POLLIN,

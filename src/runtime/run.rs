@@ -36,7 +36,21 @@ where
     if in_greenlet() {
         return f();
     }
-    run_in(&current_or_global(Arc::clone), f)
+    let shared = current_or_global(Arc::clone);
+    let _reports = Reports(&shared);
+    run_in(&shared, f)
+}
+
+/// Waits, when it is dropped, for the reports of a detector that are being written: nobody ends the global runtime, and the
+/// process may be about to end.
+struct Reports<'a>(&'a Shared);
+
+impl Drop for Reports<'_> {
+    fn drop(&mut self) {
+        if let Some(watchdog) = detector::of(self.0) {
+            watchdog.wait_until_told();
+        }
+    }
 }
 
 impl Runtime {

@@ -170,6 +170,32 @@ fn shutdown_wakes_whoever_waits() {
     });
 }
 
+/// Seen to fail when the end was left to the system, which tells it only to calls that may block: the receiver waited for ever.
+#[test]
+fn a_datagram_socket_that_was_shut_down_gives_what_was_there_and_then_nothing() {
+    everywhere(|world| {
+        let (near, _far) = UnixDatagram::pair().unwrap();
+        let near = Arc::new(near);
+        let receiver = {
+            let near = Arc::clone(&near);
+            world.spawn(move || near.recv(&mut [0; 8]).unwrap())
+        };
+        receiver.until_parked();
+        near.shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(receiver.join(), 0);
+
+        let (near, far) = UnixDatagram::pair().unwrap();
+        far.send(b"last").unwrap();
+        near.shutdown(std::net::Shutdown::Read).unwrap();
+        assert_eq!(near.recv(&mut [0; 8]).unwrap(), 4);
+        let (length, from) = near.recv_from(&mut [0; 8]).unwrap();
+        assert_eq!((length, from.is_unnamed()), (0, true));
+        near.set_nonblocking(true).unwrap();
+        let error = near.recv(&mut [0; 8]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    });
+}
+
 #[test]
 fn a_killed_client_of_a_full_listener_takes_no_place() {
     let scenario = || {

@@ -72,7 +72,7 @@ impl Arguments {
         match self.rest.next() {
             Some(option) if option == "--help" || option == "-h" => Err(Usage::Help),
             Some(option) if option.starts_with("--") => Ok(Some(option)),
-            Some(argument) => Err(Usage::Wrong(format!("what is `{argument}` for?"))),
+            Some(argument) => Err(Usage::Wrong(format!("`{argument}` means nothing here"))),
             None => Ok(None),
         }
     }

@@ -25,6 +25,17 @@ pub(super) struct Acceptor<L, H> {
     pub(super) bound: usize,
     /// Who has called `serve`: what a connection's greenlet says of where it was spawned.
     pub(super) place: &'static Location<'static>,
+    // Dropped last: by then the listener is closed.
+    pub(super) _closing: Closing,
+}
+
+/// Says that the acceptor has ended, however that came about.
+pub(super) struct Closing(pub(super) Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.closed.set();
+    }
 }
 
 /// What a connection's greenlet runs.

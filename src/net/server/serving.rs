@@ -5,7 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use super::acceptor::Acceptor;
+use super::acceptor::{Acceptor, Closing};
 use super::handle::ServerHandle;
 use super::listener::Listener;
 use super::shared::Shared;
@@ -115,6 +115,7 @@ impl<L: Listener> Server<L> {
             handler: Arc::new(handler),
             bound: self.bound,
             place,
+            _closing: Closing(Arc::clone(&shared)),
         };
         let spawned = current_or_global(|runtime| {
             shared.roll.spread_over(runtime.config().hubs);
@@ -134,9 +135,13 @@ impl<L: Listener> Server<L> {
                 accepting.map(|()| Served { drained, killed })
             }
             Err(payload) => {
-                // What unwinds must not wait: it waits here, and goes on after.
+                // What unwinds must not wait: it waits here, and goes on after. First for the acceptor, which may just be
+                // giving one more connection its greenlet.
                 shared.stop(Some(Duration::ZERO));
-                shielded(|| end(&shared));
+                shielded(|| {
+                    shared.closed.wait();
+                    end(&shared);
+                });
                 resume_unwind(payload)
             }
         }

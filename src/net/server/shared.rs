@@ -16,6 +16,8 @@ pub(super) struct Shared {
     pub(super) idlers: Idlers,
     /// Set once, when the stop begins.
     pub(super) stopping: Event,
+    /// Set when the acceptor has ended and its listener is closed.
+    pub(super) closed: Event,
     /// Connections that were closed at once, because no greenlet could be had for them.
     pub(super) rejected: Count,
     /// Attempts to accept that found no descriptor or no memory.
@@ -42,6 +44,7 @@ impl Shared {
             roll: Roll::new(),
             idlers: Idlers::default(),
             stopping: Event::new(),
+            closed: Event::new(),
             rejected: Count::default(),
             starved: Count::default(),
         })

@@ -18,9 +18,13 @@ pub(super) fn from_system(address: &SockAddr) -> io::Result<SocketAddr> {
     }
     match address.as_abstract_namespace() {
         Some(name) => named(name),
-        // std's form of an unnamed address.
-        None => SocketAddr::from_pathname(""),
+        None => unnamed(),
     }
+}
+
+/// std's form of no address.
+pub(super) fn unnamed() -> io::Result<SocketAddr> {
+    SocketAddr::from_pathname("")
 }
 
 /// The system's form of an address.

@@ -6,11 +6,10 @@ use std::os::fd::AsFd;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 
-use super::address::{from_system, to_system};
+use super::address::{from_system, to_system, unnamed};
 use crate::greenlet::WaitKind;
 use crate::net::pause::retry;
 use crate::net::socket::Socket;
-use crate::net::source::Purpose;
 use crate::net::sys;
 use crate::net::traits::{descriptor_traits, socket_methods, timeout_methods};
 
@@ -123,10 +122,12 @@ impl UnixDatagram {
     /// The system's.
     #[track_caller]
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let (length, address) = self
-            .socket
-            .read_with(Purpose::READ, |fd| sys::receive_from(fd, buffer, false))?;
-        Ok((length, from_system(&address)?))
+        let (length, address) = self.socket.receive_datagram(
+            |fd| sys::receive_from(fd, buffer, false).map(|(length, from)| (length, Some(from))),
+            || (0, None),
+        )?;
+        let address = address.map_or_else(unnamed, |address| from_system(&address))?;
+        Ok((length, address))
     }
 
     /// Waits for a datagram, and gives its length. What does not fit in the buffer is lost, as with std.
@@ -137,7 +138,7 @@ impl UnixDatagram {
     #[track_caller]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket
-            .read_with(Purpose::READ, |fd| sys::receive(fd, buffer))
+            .receive_datagram(|fd| sys::receive(fd, buffer), || 0)
     }
 
     /// Sends a datagram to a socket with this path.
@@ -177,7 +178,8 @@ impl UnixDatagram {
         self.socket.write_with(|fd| sys::send(fd, buffer))
     }
 
-    /// Closes one direction, or both, on every clone. Greenlets that wait for it wake.
+    /// Closes one direction, or both, on every clone. Greenlets that wait for it wake: what receives gets empty datagrams once
+    /// those that were there are gone, what sends fails.
     ///
     /// # Errors
     ///

@@ -13,6 +13,7 @@ use super::stacks;
 use super::suspended::suspended;
 use super::target::{SliceProbe, Target};
 use crate::context;
+use crate::greenlet::Header;
 use crate::runtime::Runtime;
 
 /// How long anything may take.
@@ -33,8 +34,7 @@ impl Hub {
         Hub {
             target: Target::of_this_thread(),
             word: Arc::new(AtomicU64::new(1)),
-            // SAFETY: it runs, so it is there.
-            fiber: unsafe { header.as_ref() }.fiber_address().addr(),
+            fiber: Header::fiber_address_in(header.addr().get()).addr(),
         }
     }
 

@@ -5,7 +5,7 @@ use super::snapshot::{Registers, Snapshot};
 use crate::fiber::{FIBER_WORDS, Fiber, Saved};
 use crate::primitive::peek;
 
-/// Copies the stack of the suspended greenlet whose stack is kept at `fiber` (see `Header::fiber_address`). `None` if it is
+/// Copies the stack of the suspended greenlet whose stack is kept at `fiber` (see `Header::fiber_address_in`). `None` if it is
 /// not suspended, or is resumed meanwhile, or if the system lets nobody read memory this way.
 ///
 /// Its hub may resume it at any moment, or even end it: nothing is looked at but copies that the system makes, and two are

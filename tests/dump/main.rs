@@ -1,6 +1,14 @@
 //! `Runtime::dump`: every greenlet is listed once, with its state and its wait, whatever the hubs are doing.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod crowds;
+#[cfg(all(
+    feature = "stacks",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod stacks;
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -371,117 +379,6 @@ fn a_hub_that_is_stuck_neither_hangs_the_dump_nor_hides_its_greenlets() {
     }
 }
 
-/// A dump in a loop beside everything that greenlets do: whoever lives all the time is in each, once.
-#[test]
-fn whoever_lives_all_the_time_is_in_every_dump_once() {
-    let _watchdog = Watchdog::new();
-    let greenlets = if cfg!(debug_assertions) {
-        1_000
-    } else {
-        10_000
-    };
-    for hubs in [1, 2, 4] {
-        let runtime = runtime(hubs);
-        let lasting: Vec<JoinHandle<()>> = runtime.run(|| {
-            let lasting = (0..greenlets / 10)
-                .map(|number| match number % 4 {
-                    0 => Kind::Settled.spawn(greenhub::park),
-                    1 => Kind::Migrating.spawn(greenhub::park),
-                    2 => Kind::Migrating.spawn(|| {
-                        loop {
-                            greenhub::sleep(Duration::from_micros(500))
-                        }
-                    }),
-                    _ => greenhub::spawn_after(LONG, || ()),
-                })
-                .collect::<Vec<_>>();
-            for (number, one) in lasting.iter().enumerate() {
-                if number % 4 < 2 {
-                    until_parked_in(one.greenlet(), "park");
-                } else if number % 4 == 2 {
-                    eventually("it has started", || {
-                        !format!("{:?}", one.greenlet()).contains("Fresh")
-                    });
-                }
-            }
-            lasting
-        });
-        let stop = Gate::new();
-        let churned = Tally::new();
-        let churn = runtime.spawn({
-            let (stop, churned) = (stop.clone(), churned.clone());
-            move || {
-                while !stop.is_open() {
-                    let some: Vec<_> = (0..greenlets)
-                        .map(|number| {
-                            let kind = Kind::BOTH[number % 2];
-                            kind.spawn(move || match number % 3 {
-                                0 => greenhub::park(),
-                                1 => greenhub::yield_now(),
-                                _ => {}
-                            })
-                        })
-                        .collect();
-                    greenhub::yield_now();
-                    for (number, one) in some.iter().enumerate() {
-                        match number % 2 {
-                            0 => one.greenlet().unpark(),
-                            _ => one.kill(),
-                        }
-                    }
-                    greenhub::join_all(some);
-                    churned.add();
-                }
-            }
-        });
-        let mut dumps = 0;
-        let enough = if cfg!(debug_assertions) { 5 } else { 20 };
-        while dumps < enough || churned.get() < 3 {
-            let dump = runtime.dump();
-            let mut ids: Vec<_> = dump.greenlets().iter().map(GreenletDump::id).collect();
-            let listed = ids.len();
-            ids.dedup();
-            assert_eq!(ids.len(), listed, "somebody is listed twice");
-            for one in &lasting {
-                assert!(
-                    ids.binary_search(&one.greenlet().id()).is_ok(),
-                    "missing: {:?}",
-                    one.greenlet()
-                );
-            }
-            dumps += 1;
-        }
-        stop.open();
-        churn.join().unwrap();
-        lasting.iter().for_each(JoinHandle::kill);
-    }
-}
-
-#[test]
-fn a_dump_while_the_runtime_ends_does_not_hang() {
-    let _watchdog = Watchdog::new();
-    for _ in 0..20 {
-        let runtime = runtime(2);
-        let handle = runtime.handle();
-        let parked: Vec<_> = (0..50).map(|_| runtime.spawn(greenhub::park)).collect();
-        let dumping = std::thread::spawn(move || {
-            let has_ended = |dump: &Dump| {
-                let mut hubs = dump.hubs().iter();
-                hubs.all(|hub| hub.state() == HubActivity::Ended)
-            };
-            while !has_ended(&handle.dump()) {}
-            handle
-        });
-        drop(runtime);
-        let handle = dumping.join().unwrap();
-        let dump = handle.dump();
-        assert!(dump.greenlets().is_empty(), "{dump}");
-        for one in parked {
-            assert!(one.join().unwrap_err().is_killed());
-        }
-    }
-}
-
 #[test]
 fn two_runtimes_list_their_own_greenlets() {
     let _watchdog = Watchdog::new();
@@ -548,91 +445,4 @@ fn many_that_are_alike_share_a_line() {
             .count(),
         5001
     );
-}
-
-#[cfg(all(
-    feature = "stacks",
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-mod stacks {
-    use super::*;
-
-    #[inline(never)]
-    fn waits_in_this_function() {
-        greenhub::sleep(LONG);
-        // So that the call is not the last thing, and the function stays on the stack.
-        std::hint::black_box(());
-    }
-
-    #[inline(never)]
-    fn gives_way_in_this_function(gate: &Gate) {
-        while !gate.is_open() {
-            greenhub::yield_now();
-        }
-        std::hint::black_box(());
-    }
-
-    /// Whether the greenlet's stack shows this function, in this file.
-    fn shows(entry: &GreenletDump, function: &str) -> bool {
-        entry.stack().iter().any(|frame| {
-            let file = frame
-                .file
-                .as_ref()
-                .is_some_and(|file| file.ends_with(file!()));
-            frame.function.contains(function) && file && frame.line.is_some()
-        })
-    }
-
-    #[test]
-    fn the_stack_of_one_that_does_not_run_shows_where_it_waits() {
-        let _watchdog = Watchdog::new();
-        for kind in Kind::BOTH {
-            let runtime = runtime(1);
-            let gate = Gate::new();
-            let (waiting, yielding) = runtime.run(|| {
-                let waiting = kind.spawn(waits_in_this_function);
-                let yielding = kind.spawn({
-                    let gate = gate.clone();
-                    move || gives_way_in_this_function(&gate)
-                });
-                until_parked_in(waiting.greenlet(), "sleep");
-                let dump = Handle::current().dump();
-                let one = entry(&dump, waiting.greenlet());
-                assert!(shows(one, "waits_in_this_function"), "{dump}");
-                let one = entry(&dump, yielding.greenlet());
-                assert_eq!(one.state(), GreenletState::Ready);
-                assert!(shows(one, "gives_way_in_this_function"), "{dump}");
-                // Nobody reads the stack of one that runs.
-                assert!(
-                    entry(&dump, &greenhub::current()).stack().is_empty(),
-                    "{dump}"
-                );
-                assert!(
-                    dump.to_string().contains("waits_in_this_function"),
-                    "{dump}"
-                );
-                (waiting, yielding)
-            });
-            // And behind a hub that is stuck.
-            let (started, until) = (Arc::default(), Arc::default());
-            let stuck = runtime.spawn({
-                let (started, until) = (Arc::clone(&started), Arc::clone(&until));
-                move || spin(&started, &until)
-            });
-            eventually("it spins", || started.load(Ordering::Acquire));
-            let dump = runtime.dump();
-            for (greenlet, function) in [
-                (&waiting, "waits_in_this_function"),
-                (&yielding, "gives_way_in_this_function"),
-            ] {
-                assert!(shows(entry(&dump, greenlet.greenlet()), function), "{dump}");
-            }
-            until.store(true, Ordering::Release);
-            stuck.join().unwrap();
-            gate.open();
-            yielding.join().unwrap();
-            waiting.kill();
-        }
-    }
 }
