@@ -246,13 +246,8 @@ impl Header {
         unsafe { &mut *self.fiber.get() }
     }
 
-    /// Where its stack is kept, for whoever copies memory through the system: others may not look at it.
-    #[allow(dead_code, reason = "for dumps")]
-    pub(crate) fn fiber_address(&self) -> *const Option<Fiber> {
-        self.fiber.get()
-    }
-
-    /// The same, of a header at `address` that may be gone: not to be followed.
+    /// Where the stack of the greenlet whose header is, or was, at `address` is kept, for whoever copies memory through the
+    /// system: not to be followed.
     pub(crate) fn fiber_address_in(address: usize) -> *const Option<Fiber> {
         ptr::without_provenance(address + std::mem::offset_of!(Header, fiber))
     }

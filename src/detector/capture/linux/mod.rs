@@ -51,6 +51,5 @@ mod unwind;
 pub(crate) use activity::Activity;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use stacks::resolve;
-#[allow(unused_imports, reason = "for dumps")]
 pub(crate) use suspended::suspended;
 pub(crate) use target::{SliceProbe, Target};

@@ -5,12 +5,11 @@ use super::slot::PIECE;
 use super::snapshot::{Registers, Snapshot};
 use crate::fiber::{FIBER_WORDS, Fiber, Saved};
 
-/// Copies the stack of the suspended greenlet whose stack is kept at `fiber` (see `Header::fiber_address`). `None` if it is
+/// Copies the stack of the suspended greenlet whose stack is kept at `fiber` (see `Header::fiber_address_in`). `None` if it is
 /// not suspended, or is resumed meanwhile, or if the system lets nobody read memory this way.
 ///
 /// Its hub may resume it at any moment, or even end it: nothing is looked at but copies that the system makes, and two are
 /// made, which must agree. The greenlet may have gone on, and be suspended in the same place, in between.
-#[allow(dead_code, reason = "for dumps")]
 pub(crate) fn suspended(fiber: *const Option<Fiber>) -> Option<Snapshot> {
     let words = copy_words(fiber)?;
     let saved = Saved::read(&words)?;
