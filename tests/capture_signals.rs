@@ -215,19 +215,31 @@ fn errno_stays_as_it_was() {
     }
 }
 
+/// Changes whether this thread takes the signal: `how` is `SIG_BLOCK` or `SIG_UNBLOCK`.
+fn set_mask(how: libc::c_int) {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is filled in, and then used for this thread's mask.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGURG);
+        assert_eq!(libc::pthread_sigmask(how, set.as_ptr(), ptr::null_mut()), 0);
+    }
+}
+
+/// The signal waits for this thread to take it.
+fn is_pending() -> bool {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is filled in, and then looked into.
+    unsafe {
+        assert_eq!(libc::sigpending(set.as_mut_ptr()), 0);
+        libc::sigismember(set.as_ptr(), libc::SIGURG) == 1
+    }
+}
+
 #[test]
 fn a_thread_that_blocks_the_signal_is_reported_without_a_stack() {
     let _watchdog = Watchdog::start();
     let (runtime, reports) = watched(1, Duration::from_millis(5));
-    let set_mask = |how| {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: the set is filled in, and then used for this thread's mask.
-        unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            libc::sigaddset(set.as_mut_ptr(), libc::SIGURG);
-            assert_eq!(libc::pthread_sigmask(how, set.as_ptr(), ptr::null_mut()), 0);
-        }
-    };
     let spin_until_reported = |masked: bool| {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -253,6 +265,43 @@ fn a_thread_that_blocks_the_signal_is_reported_without_a_stack() {
     let begin = Instant::now();
     while spin_until_reported(false).stack().is_empty() {
         assert!(begin.elapsed() < PATIENCE, "no report has a stack");
+    }
+}
+
+/// Computes for a while, with the signal taken again.
+#[inline(never)]
+fn takes_the_signal() {
+    set_mask(libc::SIG_UNBLOCK);
+    spin_until(|| !is_pending());
+}
+
+/// Broken on purpose: a handler that does not look at the slice (`signal::copy` without `is_meant`) copies the second
+/// greenlet's stack, and the report of the first shows it.
+#[test]
+fn a_signal_that_comes_a_slice_late_shows_nothing_of_the_next_greenlet() {
+    let _watchdog = Watchdog::start();
+    for kind in KINDS {
+        let (runtime, reports) = watched(1, Duration::from_millis(2));
+        runtime.run(|| {
+            for _ in 0..times(20, 10) {
+                let first = kind.builder().name("first".into()).spawn(|| {
+                    set_mask(libc::SIG_BLOCK);
+                    // Then it ends, and the question still stands.
+                    spin_until(is_pending);
+                });
+                let second = kind.builder().name("second".into()).spawn(takes_the_signal);
+                first.unwrap().join().unwrap();
+                second.unwrap().join().unwrap();
+            }
+        });
+        drop(runtime);
+        let reports: Vec<_> = reports.iter().collect();
+        let of_first = |report: &&BlockingReport| report.name() == Some("first");
+        assert!(reports.iter().any(|report| of_first(&report)));
+        for report in reports.iter().filter(of_first) {
+            let text = report.to_string();
+            assert!(!text.contains("takes_the_signal"), "{text}");
+        }
     }
 }
 
