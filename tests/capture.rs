@@ -208,9 +208,8 @@ mod culprits {
     }
 }
 
-/// Broken on purpose: if neither the watchdog looks at the slice before it sends the signal (`Target::copy_running`) nor the
-/// handler before it copies (`signal::copy`), then the stack of the next greenlet is copied, and this names its function.
-/// That the handler looks has a test to itself in `capture_signals.rs`.
+/// Broken on purpose: a handler that does not look at the slice (`signal::copy` without `is_meant`) copies the stack of the next
+/// greenlet, and this names its function.
 #[test]
 fn culprits_are_captured_whatever_they_are_at() {
     let name = "culprits_are_captured_whatever_they_are_at";

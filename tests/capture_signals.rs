@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use greenhub::detector::{BlockingDetector, BlockingReport};
 use greenhub::runtime::Runtime;
-use support::{KINDS, Watchdog, child, times};
+use support::{KINDS, Random, Watchdog, child, times};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -412,6 +412,8 @@ mod calls {
     }
 }
 
+/// Broken on purpose: a timer on the time of day (`signal::Alarm` with `CLOCK_MONOTONIC`, a millisecond ahead) also signals a
+/// thread that has begun to wait meanwhile.
 #[test]
 fn calls_in_progress_see_no_new_eintr() {
     let _watchdog = Watchdog::start();
@@ -421,8 +423,12 @@ fn calls_in_progress_see_no_new_eintr() {
         let failures = Arc::new(Mutex::new(Vec::new()));
         let fails = Arc::clone(&failures);
         let call_all = move |who: &'static str| {
+            let mut random = Random::new(9);
             for _ in 0..rounds {
                 for (name, call) in calls::ALL {
+                    // Its thread is to be asked now, or as the call begins, or in it.
+                    let (begun, length) = (Instant::now(), random.below(6_000));
+                    spin_until(|| begun.elapsed() > Duration::from_micros(length));
                     if let Err(error) = call() {
                         fails
                             .lock()
@@ -439,8 +445,7 @@ fn calls_in_progress_see_no_new_eintr() {
                     thread::spawn(move || call_all("a thread"))
                 })
                 .collect();
-            // Each such call, made from a greenlet, is reported: its thread is looked at while it waits. In between it
-            // computes, and is signalled.
+            // Each such call, made from a greenlet, is reported: its thread is looked at while it waits.
             let greenlets: Vec<_> = (0..2)
                 .map(|_| {
                     let call_all = call_all.clone();
