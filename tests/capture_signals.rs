@@ -426,7 +426,8 @@ fn calls_in_progress_see_no_new_eintr() {
             let mut random = Random::new(9);
             for _ in 0..rounds {
                 for (name, call) in calls::ALL {
-                    // Its thread is to be asked now, or as the call begins, or in it.
+                    // A slice of its own. Its thread is to be asked now, or as the call begins, or in it.
+                    greenhub::yield_now();
                     let (begun, length) = (Instant::now(), random.below(6_000));
                     spin_until(|| begun.elapsed() > Duration::from_micros(length));
                     if let Err(error) = call() {
