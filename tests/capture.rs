@@ -208,8 +208,8 @@ mod culprits {
     }
 }
 
-/// CHECKS, row 26. Broken on purpose: a handler that does not look at the slice (`signal::copy` without `is_meant`) copies
-/// the stack of the next greenlet, and this names its function.
+/// Broken on purpose: a handler that does not look at the slice (`signal::copy` without `is_meant`) copies the stack of the next
+/// greenlet, and this names its function.
 #[test]
 fn culprits_are_captured_whatever_they_are_at() {
     let name = "culprits_are_captured_whatever_they_are_at";

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use greenhub::detector::{BlockingDetector, BlockingReport};
 use greenhub::runtime::Runtime;
-use support::{KINDS, Watchdog, child, times};
+use support::{KINDS, Random, Watchdog, child, times};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -215,19 +215,31 @@ fn errno_stays_as_it_was() {
     }
 }
 
+/// Changes whether this thread takes the signal: `how` is `SIG_BLOCK` or `SIG_UNBLOCK`.
+fn set_mask(how: libc::c_int) {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is filled in, and then used for this thread's mask.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGURG);
+        assert_eq!(libc::pthread_sigmask(how, set.as_ptr(), ptr::null_mut()), 0);
+    }
+}
+
+/// The signal waits for this thread to take it.
+fn is_pending() -> bool {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is filled in, and then looked into.
+    unsafe {
+        assert_eq!(libc::sigpending(set.as_mut_ptr()), 0);
+        libc::sigismember(set.as_ptr(), libc::SIGURG) == 1
+    }
+}
+
 #[test]
 fn a_thread_that_blocks_the_signal_is_reported_without_a_stack() {
     let _watchdog = Watchdog::start();
     let (runtime, reports) = watched(1, Duration::from_millis(5));
-    let set_mask = |how| {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: the set is filled in, and then used for this thread's mask.
-        unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            libc::sigaddset(set.as_mut_ptr(), libc::SIGURG);
-            assert_eq!(libc::pthread_sigmask(how, set.as_ptr(), ptr::null_mut()), 0);
-        }
-    };
     let spin_until_reported = |masked: bool| {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -253,6 +265,44 @@ fn a_thread_that_blocks_the_signal_is_reported_without_a_stack() {
     let begin = Instant::now();
     while spin_until_reported(false).stack().is_empty() {
         assert!(begin.elapsed() < PATIENCE, "no report has a stack");
+    }
+}
+
+/// Computes for a while, with the signal taken again.
+#[inline(never)]
+fn takes_the_signal() {
+    set_mask(libc::SIG_UNBLOCK);
+    spin_until(|| !is_pending());
+}
+
+/// Broken on purpose: a handler that does not look at the slice (`signal::copy` without `is_meant`) copies the second
+/// greenlet's stack, and the report of the first shows it.
+#[test]
+fn a_signal_that_comes_a_slice_late_shows_nothing_of_the_next_greenlet() {
+    let _watchdog = Watchdog::start();
+    for kind in KINDS {
+        let (runtime, reports) = watched(1, Duration::from_millis(2));
+        runtime.run(|| {
+            for _ in 0..times(20, 10) {
+                let first = kind.builder().name("first".into()).spawn(|| {
+                    set_mask(libc::SIG_BLOCK);
+                    // Then it ends, and the question still stands. On a busy machine there may be none.
+                    let begun = Instant::now();
+                    spin_until(|| is_pending() || begun.elapsed() > Duration::from_millis(500));
+                });
+                let second = kind.builder().name("second".into()).spawn(takes_the_signal);
+                first.unwrap().join().unwrap();
+                second.unwrap().join().unwrap();
+            }
+        });
+        drop(runtime);
+        let reports: Vec<_> = reports.iter().collect();
+        let of_first = |report: &&BlockingReport| report.name() == Some("first");
+        assert!(reports.iter().any(|report| of_first(&report)));
+        for report in reports.iter().filter(of_first) {
+            let text = report.to_string();
+            assert!(!text.contains("takes_the_signal"), "{text}");
+        }
     }
 }
 
@@ -362,6 +412,8 @@ mod calls {
     }
 }
 
+/// Broken on purpose: a timer on the time of day (`signal::Alarm` with `CLOCK_MONOTONIC`, a millisecond ahead) also signals a
+/// thread that has begun to wait meanwhile.
 #[test]
 fn calls_in_progress_see_no_new_eintr() {
     let _watchdog = Watchdog::start();
@@ -371,8 +423,13 @@ fn calls_in_progress_see_no_new_eintr() {
         let failures = Arc::new(Mutex::new(Vec::new()));
         let fails = Arc::clone(&failures);
         let call_all = move |who: &'static str| {
+            let mut random = Random::new(9);
             for _ in 0..rounds {
                 for (name, call) in calls::ALL {
+                    // A slice of its own. Its thread is to be asked now, or as the call begins, or in it.
+                    greenhub::yield_now();
+                    let (begun, length) = (Instant::now(), random.below(6_000));
+                    spin_until(|| begun.elapsed() > Duration::from_micros(length));
                     if let Err(error) = call() {
                         fails
                             .lock()
@@ -389,8 +446,7 @@ fn calls_in_progress_see_no_new_eintr() {
                     thread::spawn(move || call_all("a thread"))
                 })
                 .collect();
-            // Each such call, made from a greenlet, is reported: its thread is looked at while it waits. In between it
-            // computes, and is signalled.
+            // Each such call, made from a greenlet, is reported: its thread is looked at while it waits.
             let greenlets: Vec<_> = (0..2)
                 .map(|_| {
                     let call_all = call_all.clone();

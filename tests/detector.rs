@@ -188,6 +188,7 @@ fn who_sleeps_behind_it_though_its_time_has_come_is_counted() {
     let limit = Duration::from_millis(50);
     let (runtime, reports) = watched_as(1, BlockingDetector::new().max_blocking_time(limit));
     runtime.run(move || {
+        let begun = Instant::now();
         let sleep = || greenhub::sleep(Duration::from_millis(20));
         let sleepers: Vec<_> = (0..2).map(|_| greenhub::spawn(sleep)).collect();
         for sleeper in &sleepers {
@@ -197,10 +198,8 @@ fn who_sleeps_behind_it_though_its_time_has_come_is_counted() {
         // On a machine that took its time over this, they had woken before.
         assert!(report.stranded() <= 2, "{report}");
         if report.stranded() == 2 {
-            assert!(
-                report.longest_wait() <= report.elapsed() + limit,
-                "{report}"
-            );
+            // Longer than the slice, if nobody got a processor for a while: that is not counted against the slice.
+            assert!(report.longest_wait() <= begun.elapsed(), "{report}");
             assert!(report.longest_wait() > Duration::ZERO, "{report}");
         }
         greenhub::join_all(sleepers);

@@ -5,14 +5,16 @@ mod support;
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::io::{Read, Write};
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use greenhub::detector::{BlockingDetector, BlockingReport};
+use greenhub::detector::{BlockingDetector, BlockingReport, allow_blocking};
+use greenhub::net::{TcpListener, TcpStream};
 use greenhub::runtime::Runtime;
 use greenhub::{Builder, GreenletId};
-use support::{KINDS, Random, Watchdog, times};
+use support::{KINDS, Kind, Random, Watchdog, times};
 
 const LIMIT: Duration = Duration::from_millis(1);
 
@@ -149,5 +151,115 @@ fn check(
         .collect();
     if !name.is_empty() {
         assert!(slow.iter().all(|function| function == name), "{report}");
+    }
+}
+
+/// What is below the limit, by far enough that a busy machine does not make it more: each slice may take a tenth of it.
+mod loads {
+    use super::*;
+
+    pub(super) const LIMIT: Duration = Duration::from_secs(1);
+
+    /// How long each of them goes on.
+    pub(super) const LENGTH: Duration = Duration::from_secs(2);
+
+    pub(super) const ALL: [fn(Kind, Instant); 6] =
+        [computes, sleeps, sends, spawns, blocks, connects];
+
+    fn compute(length: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < length {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn computes(_: Kind, end: Instant) {
+        let mut random = Random::new(1);
+        while Instant::now() < end {
+            let longest = if random.below(20) == 0 { 100_000 } else { 500 };
+            compute(Duration::from_micros(random.below(longest)));
+            greenhub::yield_now();
+        }
+    }
+
+    fn sleeps(_: Kind, end: Instant) {
+        let mut random = Random::new(2);
+        while Instant::now() < end {
+            greenhub::sleep(Duration::from_micros(random.below(3_000)));
+        }
+        // A greenlet that waits for longer than a slice may take is nobody's trouble.
+        greenhub::sleep(LIMIT * 2);
+    }
+
+    fn sends(kind: Kind, end: Instant) {
+        let (sender, receiver) = greenhub::channel::bounded(3);
+        let sending = kind.spawn(move || {
+            while Instant::now() < end {
+                sender.send(17).unwrap();
+            }
+        });
+        assert!(receiver.iter().all(|received| received == 17));
+        sending.join().unwrap();
+    }
+
+    fn spawns(kind: Kind, end: Instant) {
+        while Instant::now() < end {
+            let all: Vec<_> = (0..10).map(|_| kind.spawn(greenhub::yield_now)).collect();
+            all.into_iter().for_each(|one| one.join().unwrap());
+        }
+    }
+
+    /// For too long, but as it is meant to be done.
+    fn blocks(_: Kind, _: Instant) {
+        greenhub::offload(|| std::thread::sleep(LIMIT * 2));
+        greenhub::spawn_compute(|| compute(LIMIT * 3 / 2))
+            .join()
+            .unwrap();
+        allow_blocking("a test", || std::thread::sleep(LIMIT * 3 / 2));
+    }
+
+    fn connects(kind: Kind, end: Instant) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = kind.spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            while Instant::now() < end {
+                stream.write_all(b"ping").unwrap();
+                stream.read_exact(&mut [0; 4]).unwrap();
+            }
+        });
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut bytes = [0; 4];
+        while stream.read_exact(&mut bytes).is_ok() {
+            stream.write_all(&bytes).unwrap();
+        }
+        client.join().unwrap();
+    }
+}
+
+/// With `GREENHUB_STRESS=15` for half a minute with each kind of greenlet. Broken on purpose: a watchdog that takes a look at
+/// a hub for a look at one slice, whatever its number.
+#[test]
+fn a_mixed_load_of_slices_below_the_limit_is_not_worth_a_word() {
+    let _watchdog = Watchdog::start();
+    for kind in KINDS {
+        let reports: Arc<Mutex<Vec<String>>> = Arc::default();
+        let told = Arc::clone(&reports);
+        let detector = BlockingDetector::new()
+            .max_blocking_time(loads::LIMIT)
+            .on_report(move |report| told.lock().unwrap().push(report.to_string()));
+        let runtime = Runtime::builder().hubs(2).detector(detector).build();
+        let runtime = runtime.unwrap();
+        let length = loads::LENGTH * times(1, 1) as u32;
+        runtime.run(move || {
+            let end = Instant::now() + length;
+            let all = loads::ALL.map(|load| kind.spawn(move || load(kind, end)));
+            for load in all {
+                load.join().unwrap();
+            }
+        });
+        assert!(runtime.metrics().blocking_sites().is_empty());
+        drop(runtime);
+        assert_eq!(*reports.lock().unwrap(), [""; 0]);
     }
 }

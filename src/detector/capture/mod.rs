@@ -12,7 +12,6 @@ mod linux;
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-#[allow(unused_imports, reason = "for dumps")]
 pub(crate) use linux::{Activity, SliceProbe, Snapshot, Target, resolve, suspended};
 
 #[cfg(not(all(
@@ -24,5 +23,4 @@ mod none;
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-#[allow(unused_imports, reason = "for dumps")]
 pub(crate) use none::{Activity, SliceProbe, Snapshot, Target, resolve, suspended};

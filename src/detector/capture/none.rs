@@ -78,7 +78,6 @@ pub(crate) fn resolve(snapshot: &Snapshot) -> Vec<Frame> {
 }
 
 /// A copy of a suspended greenlet's stack: there is none.
-#[allow(dead_code, reason = "for dumps")]
 pub(crate) fn suspended(_fiber: *const Option<Fiber>) -> Option<Snapshot> {
     None
 }

@@ -1,7 +1,7 @@
 //! Copies of stacks, and what they show.
 //!
 //! A [`Target`] is one thread. `Target::capture` finds out whether the thread computes or waits in a system call. One that
-//! computes gets a signal, and its handler copies registers and the innermost 64 KiB of the stack into a buffer that lives
+//! computes gets a signal from a timer, and its handler copies registers and the innermost 64 KiB of the stack into a buffer that lives
 //! for ever (a `Slot`); the `Mailbox` in it is the protocol between the two, and is modelled by loom. One that waits is left
 //! alone: `/proc` tells where its stack is, and the system copies it.
 //!
@@ -49,6 +49,5 @@ mod unwind;
 pub(crate) use activity::Activity;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use stacks::resolve;
-#[allow(unused_imports, reason = "for dumps")]
 pub(crate) use suspended::suspended;
 pub(crate) use target::{SliceProbe, Target};

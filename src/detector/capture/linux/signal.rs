@@ -4,10 +4,21 @@
 //! alternate stack (`fiber::overflow::AltStack`). Everything below `on_signal` is async-signal-safe: no allocation, no
 //! lock, no thread-local that would be initialised, and `errno` is as it was.
 //!
-//! A signal of ours is known by its code (`SI_QUEUE`), its sender (this process) and its value, which is the address of a
-//! slot. Any other one goes on to whoever handled `SIGURG` before. A handler that a program installs *later* takes ours
-//! away; then nothing is sent any more ([`is_ours_installed`]), because its author expects no signals but its own: reports
-//! of computing greenlets have no stack from then on.
+//! # No call is interrupted
+//!
+//! A signal that is sent to a thread ends the call that it waits in, and some calls return `EINTR` then, whatever the handler
+//! asks for (`poll`, `epoll_wait`, `nanosleep`, a socket with a time limit). So none is sent: a timer is set on the
+//! thread's *processor time* ([`Alarm`]). Such a timer is looked at by the clock's tick, and only that of the thread that it
+//! interrupts, so a thread that waits gets no signal. And since Linux 5.10 (5.11 on aarch64) the tick leaves the rest to the
+//! thread itself, on its way back to the program's code: if it has interrupted the system's code on the way into a wait, the
+//! wait is as long as it would have been, and the signal comes after it. It takes a tick, which is some milliseconds.
+//!
+//! # Whose signal it is
+//!
+//! A signal of ours is known by its code (`SI_TIMER`) and its value, which is the address of a slot. Any other one goes on to
+//! whoever handled `SIGURG` before. A handler that a program installs *later* takes ours away; then no timer is set any
+//! more ([`is_ours_installed`]), because its author expects no signals but its own: reports of computing greenlets have no
+//! stack from then on.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -66,54 +77,50 @@ fn current() -> libc::sigaction {
     }
 }
 
-/// Asks the slot's thread to look into its mailbox.
-///
-/// # Errors
-///
-/// The system's, such as that the thread has ended; or that the handler is not installed any more.
-pub(super) fn send(slot: &'static Slot) -> io::Result<()> {
-    if !is_ours_installed() {
-        return Err(io::Error::other("another handler of SIGURG was installed"));
-    }
-    // SAFETY: zero is a valid value for each of its fields.
-    let mut info: QueuedInfo = unsafe { MaybeUninit::zeroed().assume_init() };
-    info.si_signo = SIGNAL;
-    info.si_code = libc::SI_QUEUE;
-    // SAFETY: neither has preconditions.
-    (info.si_pid, info.si_uid) = unsafe { (libc::getpid(), libc::getuid()) };
-    info.si_value = ptr::from_ref(slot).cast_mut().cast();
-    let thread = slot.thread.load(Ordering::Relaxed) as libc::pid_t;
-    // SAFETY: the system copies the information, which is as long as it wants. Our handler takes the signal.
-    let sent = unsafe {
-        libc::syscall(
-            libc::SYS_rt_tgsigqueueinfo,
-            info.si_pid,
-            thread,
-            SIGNAL,
-            &raw const info,
-        )
-    };
-    if sent == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+/// A timer on a thread's processor time that has it look into its mailbox. It is gone when this is dropped.
+#[derive(Debug)]
+pub(super) struct Alarm(libc::timer_t);
+
+impl Alarm {
+    /// For the slot's thread, whose processor time `clock` tells, as soon as it has computed a little more.
+    ///
+    /// # Errors
+    ///
+    /// The system's, such as that the thread has ended; or that the handler is not installed any more.
+    pub(super) fn set(slot: &'static Slot, clock: libc::clockid_t) -> io::Result<Alarm> {
+        if !is_ours_installed() {
+            return Err(io::Error::other("another handler of SIGURG was installed"));
+        }
+        // SAFETY: zero is a valid value for each of its fields.
+        let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_notify_thread_id = slot.thread.load(Ordering::Relaxed) as libc::pid_t;
+        event.sigev_signo = SIGNAL;
+        event.sigev_value.sival_ptr = ptr::from_ref(slot).cast_mut().cast();
+        let mut timer = MaybeUninit::uninit();
+        // SAFETY: the system copies the event, and there is a place for the timer. Our handler takes the signal.
+        if unsafe { libc::timer_create(clock, &mut event, timer.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: it was filled in.
+        let alarm = Alarm(unsafe { timer.assume_init() });
+        // SAFETY: zero is a valid value for each of its fields.
+        let mut time: libc::itimerspec = unsafe { MaybeUninit::zeroed().assume_init() };
+        time.it_value.tv_nsec = 1;
+        // SAFETY: the timer is there, and so is the time.
+        if unsafe { libc::timer_settime(alarm.0, 0, &time, ptr::null_mut()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(alarm)
     }
 }
 
-/// The system's `siginfo_t` for a signal that is sent with a value.
-#[repr(C)]
-struct QueuedInfo {
-    si_signo: libc::c_int,
-    si_errno: libc::c_int,
-    si_code: libc::c_int,
-    padding: libc::c_int,
-    si_pid: libc::pid_t,
-    si_uid: libc::uid_t,
-    si_value: *mut libc::c_void,
-    rest: [u64; 12],
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        // SAFETY: the timer is there, and not used again. A signal that is under way finds its slot.
+        unsafe { libc::timer_delete(self.0) };
+    }
 }
-
-const _: () = assert!(size_of::<QueuedInfo>() == size_of::<libc::siginfo_t>());
 
 /// # Safety
 ///
@@ -146,18 +153,16 @@ unsafe extern "C" fn on_signal(
 ///
 /// `info` must be what the system told the handler.
 unsafe fn slot_meant(info: *const libc::siginfo_t) -> Option<&'static Slot> {
-    // SAFETY: the caller says so. A queued signal has a sender and a value.
-    let (code, pid, value) = unsafe {
+    // SAFETY: the caller says so. A timer's signal has a value.
+    let value = unsafe {
         let info = &*info;
-        if info.si_code != libc::SI_QUEUE {
+        if info.si_code != libc::SI_TIMER {
             return None;
         }
-        (info.si_code, info.si_pid(), info.si_value().sival_ptr)
+        info.si_value().sival_ptr
     };
-    // SAFETY: getpid has no preconditions.
-    let is_ours = code == libc::SI_QUEUE && pid == unsafe { libc::getpid() };
     // The value is anybody's: it is compared, not followed.
-    is_ours.then(|| slot::find(value.cast()))?
+    slot::find(value.cast())
 }
 
 /// Copies the registers and the innermost piece of the stack, if this is the thread, and the slice, that is meant.

@@ -1,6 +1,8 @@
 //! Stacks of greenlets that run, wait in system calls, or are suspended.
 
+use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::FromRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -151,9 +153,20 @@ fn reads(mut from: impl Read) -> std::io::Result<usize> {
     from.read(&mut [0; 8])
 }
 
+/// A pipe's two ends: the one to read from first.
+fn pipe() -> std::io::Result<(File, File)> {
+    let mut ends = [0; 2];
+    // SAFETY: there is room for both.
+    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: they are open, and nobody else's.
+    Ok(ends.map(|end| unsafe { File::from_raw_fd(end) }).into())
+}
+
 #[test]
 fn a_greenlet_in_a_system_call_is_named_and_not_disturbed() {
-    let (reader, mut writer) = std::io::pipe().unwrap();
+    let (reader, mut writer) = pipe().unwrap();
     let (result_is, result) = mpsc::channel();
     let frames = with_hub(
         move || drop(result_is.send(reads(reader))),

@@ -10,7 +10,6 @@ use crate::primitive::peek;
 ///
 /// Its hub may resume it at any moment, or even end it: nothing is looked at but copies that the system makes, and two are
 /// made, which must agree. The greenlet may have gone on, and be suspended in the same place, in between.
-#[allow(dead_code, reason = "for dumps")]
 pub(crate) fn suspended(fiber: *const Option<Fiber>) -> Option<Snapshot> {
     let words = copy_words(fiber)?;
     let saved = Saved::read(&words)?;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::activity::{self, Activity, Progress};
-use super::signal;
+use super::signal::{self, Alarm};
 use super::slot::{self, Copied, PIECE, Question, Slot};
 use super::snapshot::{Registers, Snapshot};
 use super::stacks;
@@ -14,7 +14,7 @@ use crate::primitive::peek;
 /// How often a capture looks at the thread before it gives up.
 const LOOKS: u32 = 8;
 
-/// How long a thread must have computed without waiting for anything before it is signalled, at first; after each look
+/// How long a thread must have computed without waiting for anything before it is asked, at first; after each look
 /// that finds it otherwise, twice as long, up to the second value.
 const STRETCH: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
 
@@ -77,13 +77,10 @@ impl Target {
     /// Copies the stack of the greenlet whose slice `probe` means; `None` if the slice ends meanwhile, or if the thread
     /// allows it in no way. Blocks the calling thread for some milliseconds, 200 at the longest.
     ///
-    /// A thread that waits in a system call is never signalled: some calls would return `EINTR`, even though the handler is
-    /// installed with `SA_RESTART`. The system tells its stack pointer, and copies its stack.
+    /// A thread that waits in a system call is not asked: the system tells its stack pointer, and copies its stack.
     ///
-    /// A thread that runs is signalled, but only at the end of a stretch in which it has computed and has not waited once;
-    /// one that goes in and out of system calls is rather caught inside one. What is left is the thread that ends such a
-    /// stretch in the microseconds between the last look and the signal, by waiting in a call that is not restarted (`poll`,
-    /// `epoll_wait`, `nanosleep`, or a socket with a time limit): that call returns `EINTR`, as it may for any signal.
+    /// A thread that runs gets a signal, in a way that interrupts no call ([`signal`]), but only at the end of a stretch in
+    /// which it has computed and has not waited once: one that goes in and out of system calls is rather caught inside one.
     pub(crate) fn capture(&self, probe: &SliceProbe<'_>) -> Option<Snapshot> {
         if !stacks::ARE_READ {
             return None;
@@ -119,10 +116,10 @@ impl Target {
             expected: probe.expected,
         };
         let asking = self.slot.mailbox.ask(question)?;
-        // Looked at last of all: the next slice's greenlet must not find its first system call interrupted.
-        let sent = probe.holds() && signal::send(self.slot).is_ok();
-        // If it could not be sent, whoever handles the signal now is not us, so there will be no answer.
-        let mut patience = if sent { PATIENCE } else { Duration::ZERO };
+        let alarm = self.clock.map(|clock| Alarm::set(self.slot, clock));
+        // If it could not be set, there will be no answer.
+        let is_set = matches!(alarm, Some(Ok(_)));
+        let mut patience = if is_set { PATIENCE } else { Duration::ZERO };
         let begin = Instant::now();
         let mut pause = PAUSE.0;
         let wait = || {
