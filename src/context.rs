@@ -38,7 +38,7 @@ pub(crate) struct Context {
     calls_before_clock: Cell<u32>,
     /// What this slice's checkpoints know; `None` before the first.
     pace: Cell<Option<Pace>>,
-    /// The slice that ends now was a long one.
+    /// The hub should look around when this slice ends.
     overdue: Cell<bool>,
     /// What time it was when the hub last looked at the clock.
     moment: Cell<Moment>,
@@ -110,12 +110,13 @@ impl Context {
         self.moment.set(now);
     }
 
-    /// The greenlet is about to yield because its slice has been long: the hub should look around.
+    /// The greenlet is about to yield, and knows that the hub should look around next: this slice has been long, or there
+    /// were many since it last did.
     pub(crate) fn set_overdue(&self) {
         self.overdue.set(true);
     }
 
-    /// The hub: the slice that has just ended was a long one.
+    /// The hub: the greenlet that has just yielded knew that.
     #[inline]
     pub(crate) fn take_overdue(&self) -> bool {
         self.overdue.get() && self.overdue.replace(false)

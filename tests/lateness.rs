@@ -85,3 +85,42 @@ fn worst_lateness(hubs: usize, sleeps: Kind, computes: Kind) -> usize {
     hogs.into_iter().for_each(|hog| hog.join().unwrap());
     worst.expect("it slept")
 }
+
+/// A hub that has taken many short turns expects more of them. Seen to fail, with dozens of slices, when a yield did not look at
+/// the clock.
+#[test]
+fn a_timer_waits_for_no_second_long_slice_if_the_first_ends_in_a_yield() {
+    let _watchdog = Watchdog::start();
+    for (sleeps, computes) in KINDS.into_iter().flat_map(|a| KINDS.map(|b| (a, b))) {
+        let late = runtime(1).run(move || {
+            let is_awake = Arc::new(AtomicBool::new(false));
+            let deadline = Instant::now() + Duration::from_millis(5);
+            let sleeper = sleeps.spawn({
+                let is_awake = Arc::clone(&is_awake);
+                move || {
+                    greenhub::sleep_until(deadline);
+                    is_awake.store(true, Ordering::Relaxed);
+                }
+            });
+            let hog = computes.spawn(move || {
+                (0..1_000).for_each(|_| greenhub::yield_now());
+                let mut late = 0;
+                while !is_awake.load(Ordering::Relaxed) {
+                    let began = Instant::now();
+                    late += usize::from(began >= deadline);
+                    while began.elapsed() < Duration::from_millis(1) {
+                        std::hint::spin_loop();
+                    }
+                    greenhub::yield_now();
+                }
+                late
+            });
+            sleeper.join().unwrap();
+            hog.join().unwrap()
+        });
+        assert!(
+            late <= 2,
+            "a {sleeps:?} sleeper, a {computes:?} hog: {late} slices late"
+        );
+    }
+}

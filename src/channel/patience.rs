@@ -26,7 +26,7 @@ impl Patience {
         }
         self.yields -= 1;
         if wait::in_greenlet() {
-            wait::yield_now();
+            wait::give_way();
             true
         } else {
             self.yields = 0;

@@ -165,6 +165,12 @@ impl Driver {
         Ok((key, socket))
     }
 
+    /// Somebody may be waiting for a moment or for an event here.
+    #[inline]
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.registered() > 0 || self.timers.may_be_armed()
+    }
+
     /// Ends a registration and wakes whoever still waits there. An event that is on its way finds nothing.
     pub(super) fn deregister(&self, fd: BorrowedFd<'_>, key: usize) {
         // It fails when there is nothing to delete. Whatever the reason, the descriptor is about to be closed.

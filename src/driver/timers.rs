@@ -128,6 +128,12 @@ impl<F> Timers<F> {
         Some(fire)
     }
 
+    /// Something may be armed.
+    #[inline]
+    pub(crate) fn may_be_armed(&self) -> bool {
+        self.next.load(Ordering::Relaxed) != NEVER
+    }
+
     /// The first deadline. One load, unless the first timer was just cancelled.
     pub(crate) fn next(&self) -> Option<Instant> {
         let mut next = self.next.load(Ordering::Relaxed);

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::yielding::yield_now;
+use super::yielding::give_way;
 use crate::context::{self, Pace};
 
 /// How long a slice may last before a checkpoint yields.
@@ -43,7 +43,7 @@ pub fn checkpoint() {
         context.greenlet().is_some() && look_at_clock(context)
     });
     if overdue == Some(true) {
-        yield_now();
+        give_way();
     }
 }
 

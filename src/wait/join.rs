@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::park::{deadline_after, has_passed, park};
 use super::unparker::current_unparker;
-use super::yielding::yield_now;
+use super::yielding::give_way;
 use crate::context;
 use crate::greenlet::{Failure, Greenlet, JoinError, Joined, JoinedCore, Unparker, WaitKind};
 
@@ -227,7 +227,7 @@ fn wait_for_end<T>(joined: &mut Joined<T>, deadline: Option<Instant>) -> Waited 
         let expired = has_passed(deadline);
         if expired {
             // A loop around this must not keep the hub to itself.
-            yield_now();
+            give_way();
         } else {
             park(WaitKind::Join, deadline);
         }

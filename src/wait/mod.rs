@@ -37,4 +37,5 @@ pub(crate) use unparker::{current_caller, current_unparker};
 pub(crate) use wait_queue::{
     Enqueue, Given, Locked, Node, Outcome, Token, Wait, WaitQueue, Waited, wait_any,
 };
+pub(crate) use yielding::give_way;
 pub use yielding::yield_now;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::interrupt::deliver_due;
 use super::park::{deadline_after, has_passed, park as wait, within_limits};
-use super::yielding::yield_now;
+use super::yielding::give_way;
 use crate::context;
 use crate::greenlet::{Header, WaitKind};
 
@@ -67,7 +67,7 @@ fn park_until(header: &Header, deadline: Option<Instant>) {
     while !header.state().take_permit() {
         if has_passed(deadline) {
             // A loop around this must not keep the hub to itself.
-            yield_now();
+            give_way();
             header.state().take_permit();
             return;
         }

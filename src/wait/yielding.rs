@@ -1,8 +1,16 @@
 //! Letting others go first.
 
+use std::ptr::NonNull;
+use std::time::{Duration, Instant};
+
 use super::interrupt::deliver_due_to;
-use crate::context;
+use crate::context::{self, Context};
 use crate::fiber::Suspend;
+use crate::greenlet::{Header, Moment};
+
+/// A hub that has not looked at its timers and sockets for so long should do it next: it does not know how long the slices
+/// are, and may have many to go.
+const LATE: Duration = Duration::from_micros(500);
 
 /// Lets the other ready greenlets of this hub run before the caller goes on. On a plain OS thread this is
 /// [`std::thread::yield_now`]; while the caller is unwinding it does nothing.
@@ -18,7 +26,31 @@ use crate::fiber::Suspend;
 // Always inlined: a switch from within a function of its own would upset the processor's prediction of returns, twice.
 #[inline(always)]
 pub fn yield_now() {
-    let Some(header) = context::greenlet() else {
+    let greenlet = context::with(|context| {
+        if context.driver().is_waited_for() {
+            look_at_clock(context);
+        }
+        context.greenlet()
+    });
+    yield_as(greenlet.flatten());
+}
+
+/// The same as part of another call: the clock is not looked at.
+#[inline(always)]
+pub(crate) fn give_way() {
+    yield_as(context::greenlet());
+}
+
+#[inline(never)]
+fn look_at_clock(context: &Context) {
+    if context.moment().until(Moment::of(Instant::now())) >= LATE {
+        context.set_overdue();
+    }
+}
+
+#[inline(always)]
+fn yield_as(greenlet: Option<NonNull<Header>>) {
+    let Some(header) = greenlet else {
         return std::thread::yield_now();
     };
     // SAFETY: the greenlet runs, so it is alive.

@@ -141,10 +141,10 @@ pub(crate) mod unparker {
 
 /// `wait/yielding.rs`.
 pub(crate) mod yielding {
-    pub(crate) fn yield_now() {}
+    pub(crate) fn give_way() {}
 }
 
-pub(crate) use yielding::yield_now;
+pub(crate) use yielding::give_way;
 
 /// A model's thread is no greenlet, and has no more patience than one.
 pub(crate) fn in_greenlet() -> bool {

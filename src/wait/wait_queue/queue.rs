@@ -11,7 +11,7 @@ use crate::primitive::const_fn;
 use crate::primitive::sync::Mutex;
 use crate::wait::interrupt::due;
 use crate::wait::park::{has_passed, park_quietly};
-use crate::wait::yielding::yield_now;
+use crate::wait::yielding::give_way;
 
 /// Waiters for the same thing, and the state `S` under their lock.
 #[derive(Debug)]
@@ -202,7 +202,7 @@ impl Stop {
             Stop::Interrupt(interrupt) => Waited::Interrupted(interrupt),
             Stop::Deadline => {
                 if yields {
-                    yield_now();
+                    give_way();
                 }
                 Waited::TimedOut
             }
