@@ -72,7 +72,8 @@ impl BlockingReport {
         self.stranded
     }
 
-    /// For how long, at least, one of them had been waiting for this slice to end.
+    /// For how long, at least, one of them had been ready. A sleeper whose time had come before this slice began has been so for longer
+    /// than the slice has lasted.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {
         self.longest_wait

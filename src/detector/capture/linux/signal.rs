@@ -9,8 +9,8 @@
 //! A signal that is sent to a thread ends the call that it waits in, and some calls return `EINTR` then, whatever the handler
 //! asks for (`poll`, `epoll_wait`, `nanosleep`, a socket with a time limit). So none is sent: a timer is set on the
 //! thread's *processor time* ([`Alarm`]). Such a timer is looked at by the clock's tick, and only that of the thread that it
-//! interrupts, so a thread that waits gets no signal. And since Linux 5.10 (5.11 on aarch64) the tick leaves the rest to the
-//! thread itself, on its way back to the program's code: if it has interrupted the system's code on the way into a wait, the
+//! interrupts, so a thread that waits gets no signal. And on current Linux (`CONFIG_POSIX_CPU_TIMERS_TASK_WORK`, x86-64 since
+//! 5.10) the tick leaves the rest to the thread itself, on its way back to the program's code: if it has interrupted the system's code on the way into a wait, the
 //! wait is as long as it would have been, and the signal comes after it. It takes a tick, which is some milliseconds.
 //!
 //! # Whose signal it is
