@@ -42,6 +42,8 @@ pub(crate) struct Context {
     overdue: Cell<bool>,
     /// What time it was when the hub last looked at the clock.
     moment: Cell<Moment>,
+    /// Somebody may wait for a timer or a socket of this hub: as of its last look around, or somebody has come since.
+    awaited: Cell<bool>,
     driver: Arc<Driver>,
     /// What the greenlets that are settled on this hub are scheduled with.
     home: NonNull<dyn Schedule>,
@@ -67,6 +69,7 @@ impl Context {
             pace: Cell::new(None),
             overdue: Cell::new(false),
             moment: Cell::new(Moment::of(Instant::now())),
+            awaited: Cell::new(false),
             driver,
             home,
         }
@@ -108,6 +111,17 @@ impl Context {
     #[inline]
     pub(crate) fn set_moment(&self, now: Moment) {
         self.moment.set(now);
+    }
+
+    /// Somebody may wait for a timer or a socket of this hub.
+    #[inline]
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited.get()
+    }
+
+    /// Sets whether anybody may.
+    pub(crate) fn set_awaited(&self, awaited: bool) {
+        self.awaited.set(awaited);
     }
 
     /// The greenlet is about to yield, and knows that the hub should look around next: this slice has been long, or there
@@ -192,9 +206,12 @@ pub(crate) fn greenlet_handle() -> Option<Greenlet> {
     greenlet().map(|header| unsafe { Greenlet::from_ref(header) })
 }
 
-/// Applies `f` to the driver of the hub that runs here. `f` must not suspend.
+/// Applies `f` to the driver of the hub that runs here, which is somebody's who is about to wait. `f` must not suspend.
 pub(crate) fn with_driver<R>(f: impl FnOnce(&Arc<Driver>) -> R) -> Option<R> {
-    with(|context| f(context.driver()))
+    with(|context| {
+        context.set_awaited(true);
+        f(context.driver())
+    })
 }
 
 /// What this thread runs, for the handler of stack overflows. Async-signal-safe on every thread: the thread-local needs

@@ -166,8 +166,7 @@ impl Driver {
     }
 
     /// Somebody may be waiting for a moment or for an event here.
-    #[inline]
-    pub(crate) fn is_waited_for(&self) -> bool {
+    pub(crate) fn is_awaited(&self) -> bool {
         self.registered() > 0 || self.timers.may_be_armed()
     }
 

@@ -129,7 +129,6 @@ impl<F> Timers<F> {
     }
 
     /// Something may be armed.
-    #[inline]
     pub(crate) fn may_be_armed(&self) -> bool {
         self.next.load(Ordering::Relaxed) != NEVER
     }

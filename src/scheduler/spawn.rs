@@ -190,7 +190,12 @@ fn push_later(shared: &Shared, lane: &Lane, ready: Ready, at: Instant) {
     if shared.closing().is_raised() {
         return shutdown::cancel_outside(shared, lane, ready);
     }
-    let own = hub::with_current(|hub| ptr::eq(hub.lane(), lane).then(|| hub.remote().index()));
+    let own = hub::with_current(|hub| {
+        ptr::eq(hub.lane(), lane).then(|| {
+            hub.context().set_awaited(true);
+            hub.remote().index()
+        })
+    });
     let own = own.flatten();
     let driver = lane.remotes()[own.unwrap_or(0)].driver();
     let greenlet = Greenlet::of(&ready);

@@ -87,6 +87,7 @@ fn serve_driver(hub: &Hub) {
             driver.fire_timers(now);
         }
     }
+    hub.context().set_awaited(driver.is_awaited());
 }
 
 /// Lends the hub's event buffer; it is out of the core meanwhile, because waking greenlets comes back to the core.

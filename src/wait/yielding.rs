@@ -27,7 +27,7 @@ const LATE: Duration = Duration::from_micros(500);
 #[inline(always)]
 pub fn yield_now() {
     let greenlet = context::with(|context| {
-        if context.driver().is_waited_for() {
+        if context.is_awaited() {
             look_at_clock(context);
         }
         context.greenlet()
