@@ -249,19 +249,19 @@ fn a_shield_holds_limits_and_kills_back() {
         assert_eq!(saved.load(Ordering::Relaxed), 1);
     });
     everywhere(|kind| {
-        let (gate, saved) = (Gate::new(), Tally::new());
-        let (open, counted) = (gate.clone(), saved.clone());
+        let (inside, gate, saved) = (Gate::new(), Gate::new(), Tally::new());
+        let (is_inside, open, counted) = (inside.clone(), gate.clone(), saved.clone());
         let writer = kind.spawn(move || {
             shield(|| {
+                is_inside.open();
                 open.pass();
                 sleep(SHORT);
                 counted.add();
             });
             sleep(LONG);
         });
-        eventually("it has begun", || {
-            !format!("{:?}", writer.greenlet()).contains("Fresh")
-        });
+        // A greenlet that is killed before it comes to its shield never runs.
+        inside.pass();
         writer.kill();
         gate.open();
         assert!(writer.join().unwrap_err().is_killed());
