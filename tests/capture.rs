@@ -10,7 +10,7 @@ mod support;
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -23,16 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A runtime whose detector allows `limit`, and what it reports.
 fn watched(hubs: usize, limit: Duration) -> (Runtime, Receiver<BlockingReport>) {
-    let (reports, received) = mpsc::channel();
-    let detector = BlockingDetector::new()
-        .max_blocking_time(limit)
-        .on_report(move |report| drop(reports.send(report.clone())));
-    let runtime = Runtime::builder()
-        .hubs(hubs)
-        .detector(detector)
-        .build()
-        .unwrap();
-    (runtime, received)
+    support::watched::watched(hubs, BlockingDetector::new().max_blocking_time(limit))
 }
 
 /// Has a greenlet of each kind run `body`, which is to go on until its argument is true, and gives the first report of it

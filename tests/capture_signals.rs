@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,16 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A runtime whose detector allows `limit`, and what it reports.
 fn watched(hubs: usize, limit: Duration) -> (Runtime, Receiver<BlockingReport>) {
-    let (reports, received) = mpsc::channel();
-    let detector = BlockingDetector::new()
-        .max_blocking_time(limit)
-        .on_report(move |report| drop(reports.send(report.clone())));
-    let runtime = Runtime::builder()
-        .hubs(hubs)
-        .detector(detector)
-        .build()
-        .unwrap();
-    (runtime, received)
+    support::watched::watched(hubs, BlockingDetector::new().max_blocking_time(limit))
 }
 
 /// Computes until it is told to stop.

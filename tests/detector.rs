@@ -1,6 +1,8 @@
 //! The blocking detector: whom it reports, whom it does not, and what becomes of a report.
 
 mod common;
+#[path = "support/watched.rs"]
+mod watched;
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -10,6 +12,7 @@ use common::{Gate, Kind, Watchdog, panic_of};
 use greenhub::GreenletId;
 use greenhub::detector::{BlockingDetector, BlockingReport, Cause, allow_blocking};
 use greenhub::runtime::{Handle, Runtime};
+use watched::watched as watched_as;
 
 /// Short, so that the tests are. They wait for the report, however late it comes.
 const LIMIT: Duration = Duration::from_millis(10);
@@ -20,16 +23,6 @@ const NEVER: Duration = Duration::from_secs(3600);
 /// A runtime whose reports can be received.
 fn watched(hubs: usize) -> (Runtime, Receiver<BlockingReport>) {
     watched_as(hubs, BlockingDetector::new().max_blocking_time(LIMIT))
-}
-
-fn watched_as(hubs: usize, detector: BlockingDetector) -> (Runtime, Receiver<BlockingReport>) {
-    let (reports, received) = mpsc::channel();
-    let detector = detector.on_report(move |report| {
-        // The test may have seen enough.
-        let _ = reports.send(report.clone());
-    });
-    let runtime = Runtime::builder().hubs(hubs).detector(detector).build();
-    (runtime.expect("the runtime starts"), received)
 }
 
 /// The next report, for which the test's own thread waits.

@@ -7,6 +7,7 @@
 
 pub(crate) mod child;
 pub(crate) mod process;
+pub(crate) mod watched;
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
