@@ -3,6 +3,12 @@
 //! Linux on x86_64 and aarch64 has them (`linux`). Elsewhere (`none`) nobody knows what a thread does, and there are no
 //! stacks; reports have everything else.
 
+mod activity;
+mod probe;
+
+pub(crate) use activity::Activity;
+pub(crate) use probe::SliceProbe;
+
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -12,7 +18,7 @@ mod linux;
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-pub(crate) use linux::{Activity, SliceProbe, Snapshot, Target, resolve, suspended};
+pub(crate) use linux::{Snapshot, Target, resolve, suspended};
 
 #[cfg(not(all(
     target_os = "linux",
@@ -23,4 +29,4 @@ mod none;
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-pub(crate) use none::{Activity, SliceProbe, Snapshot, Target, resolve, suspended};
+pub(crate) use none::{Snapshot, Target, resolve, suspended};

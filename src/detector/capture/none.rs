@@ -3,44 +3,9 @@
 use std::time::Duration;
 
 use super::super::frame::Frame;
+use super::activity::Activity;
+use super::probe::SliceProbe;
 use crate::fiber::Fiber;
-use crate::primitive::atomic::AtomicU64;
-
-/// What a thread does. As nobody knows, only the last is ever seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "what other platforms tell")]
-pub(crate) enum Activity {
-    /// It runs.
-    Running,
-    /// It waits in a system call.
-    InSyscall {
-        /// Which.
-        number: i64,
-        /// Its stack pointer.
-        sp: u64,
-        /// Its next instruction.
-        pc: u64,
-    },
-    /// It waits, but not in a system call.
-    Waiting {
-        /// Its stack pointer.
-        sp: u64,
-        /// Its next instruction.
-        pc: u64,
-    },
-    /// Nobody knows.
-    Unknown,
-}
-
-/// Which slice is meant.
-#[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "what other platforms look at")]
-pub(crate) struct SliceProbe<'a> {
-    /// A word that the hub's own thread changes before and after each slice.
-    pub(crate) word: &'a AtomicU64,
-    /// What it says in the slice that is meant.
-    pub(crate) expected: u64,
-}
 
 /// A thread to watch.
 #[derive(Debug)]

@@ -4,30 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
 
-/// What a thread was doing a moment ago.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activity {
-    /// It runs, or would if it got a processor.
-    Running,
-    /// It waits in a system call.
-    InSyscall {
-        /// Which, by its number on this processor.
-        number: i64,
-        /// Its stack pointer.
-        sp: u64,
-        /// The instruction after the call.
-        pc: u64,
-    },
-    /// It waits, but not in a system call: for a page of memory that has to be read, say.
-    Waiting {
-        /// Its stack pointer.
-        sp: u64,
-        /// The instruction that it waits at.
-        pc: u64,
-    },
-    /// The system does not say: some containers hide it.
-    Unknown,
-}
+use super::super::activity::Activity;
 
 /// Asks the system about `thread` of this process.
 pub(super) fn of_thread(thread: u32) -> Activity {

@@ -46,8 +46,7 @@ mod target;
 #[cfg(feature = "stacks")]
 mod unwind;
 
-pub(crate) use activity::Activity;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use stacks::resolve;
 pub(crate) use suspended::suspended;
-pub(crate) use target::{SliceProbe, Target};
+pub(crate) use target::Target;

@@ -9,11 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::super::frame::Frame;
-use super::activity::Activity;
+use super::super::activity::Activity;
+use super::super::probe::SliceProbe;
 use super::snapshot::{Registers, Snapshot};
 use super::stacks;
 use super::suspended::suspended;
-use super::target::{SliceProbe, Target};
+use super::target::Target;
 use crate::context;
 use crate::greenlet::Header;
 use crate::runtime::Runtime;

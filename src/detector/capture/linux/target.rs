@@ -3,12 +3,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::activity::{self, Activity, Progress};
+use super::super::activity::Activity;
+use super::super::probe::SliceProbe;
+use super::activity::{self, Progress};
 use super::signal::{self, Alarm};
 use super::slot::{self, Copied, PIECE, Question, Slot};
 use super::snapshot::{Registers, Snapshot};
 use super::stacks;
-use crate::primitive::atomic::{AtomicU64, Ordering};
 use crate::primitive::peek;
 
 /// How often a capture looks at the thread before it gives up.
@@ -23,23 +24,6 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The first pause and the longest one between looks for the handler's answer.
 const PAUSE: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(1));
-
-/// Which slice is meant.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SliceProbe<'a> {
-    /// A word that the hub's own thread changes before and after each slice.
-    pub(crate) word: &'a AtomicU64,
-    /// What it says in the slice that is meant.
-    pub(crate) expected: u64,
-}
-
-impl SliceProbe<'_> {
-    /// The hub is still in that slice.
-    fn holds(&self) -> bool {
-        // Relaxed: what is copied of the stack is not to be trusted anyway; the word only makes it likely to be right.
-        self.word.load(Ordering::Relaxed) == self.expected
-    }
-}
 
 /// A thread to watch. Its buffer, allocated with it, outlives it: a signal may come late.
 #[derive(Debug)]
