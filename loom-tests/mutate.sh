@@ -53,6 +53,7 @@ mutate 'state: a cancellation does not claim the closure' $state killing 's/FRES
 mutate 'state: a blocked thread is not woken' $state blocking 's/_ if word & BLOCKED != 0 =>/_ if false =>/'
 
 join=src/greenlet/join_cell.rs
+mutate 'state: a kill wakes a completed greenlet' $state 'joining::a_completed' 's/PARKED if word & SHIELD == 0 =>/PARKED =>/'
 mutate 'join: the end does not publish the output' $join joining 's/fetch_add\(COMPLETE, Ordering::AcqRel\)/fetch_add(COMPLETE, Ordering::Acquire)/'
 mutate 'join: the end does not acquire the waiter' $join joining 's/fetch_add\(COMPLETE, Ordering::AcqRel\)/fetch_add(COMPLETE, Ordering::Release)/'
 mutate 'join: the waiter is not published' $join joining 's/fetch_add\(WAITING, Ordering::AcqRel\)/fetch_add(WAITING, Ordering::Acquire)/'

@@ -7,7 +7,9 @@ use super::idle::Idle;
 use super::owned::Owned;
 use super::queue::{Injector, Queue};
 use super::remote::Remote;
+use super::reserve::Reserve;
 use crate::driver::Driver;
+use crate::fiber::StackPool;
 use crate::greenlet::Ready;
 use crate::primitive::atomic::{AtomicU64, Ordering};
 use crate::primitive::sync::{Arc, Mutex, OnceLock, Weak};
@@ -30,6 +32,8 @@ pub(crate) struct Lane {
     idle: Idle,
     /// Migrating greenlets that have started and not ended.
     migrating: Mutex<Owned>,
+    /// For those that are given up.
+    reserve: Reserve,
     /// Greenlets spawned into the lane from outside its hubs.
     spawned_outside: AtomicU64,
     /// Greenlets of this lane that were cancelled outside its hubs.
@@ -44,11 +48,12 @@ impl Lane {
     ///
     /// # Errors
     ///
-    /// If the operating system gives no poller.
+    /// If the operating system gives no poller, or no stack.
     pub(crate) fn new(
         kind: LaneKind,
         hubs: usize,
         observed: bool,
+        stacks: &Arc<StackPool>,
     ) -> io::Result<(Lane, Vec<Queue>)> {
         let mut queues = Vec::with_capacity(hubs);
         let mut remotes = Vec::with_capacity(hubs);
@@ -72,6 +77,7 @@ impl Lane {
             injector: Injector::new(),
             idle: Idle::new(hubs),
             migrating: Mutex::new(Owned::default()),
+            reserve: Reserve::new(stacks)?,
             spawned_outside: AtomicU64::new(0),
             cancelled_outside: AtomicU64::new(0),
             owner: OnceLock::new(),
@@ -87,6 +93,11 @@ impl Lane {
     /// Keeps the lane where it is for a thread that is none of its hubs.
     pub(crate) fn keep(&self) -> Option<Arc<dyn Send + Sync>> {
         self.owner.get().and_then(Weak::upgrade)
+    }
+
+    /// The stack for those that are given up.
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.reserve
     }
 
     /// Which lane this is.
