@@ -3,9 +3,10 @@
 use std::fmt;
 use std::panic::Location;
 
+use super::members::Members;
 use super::spawning::spawn;
 use crate::greenlet::{Greenlet, JoinError};
-use crate::primitive::sync::{Arc, Mutex};
+use crate::primitive::sync::Arc;
 use crate::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::wait::JoinHandle;
 
@@ -24,7 +25,7 @@ pub struct Pool {
     slots: Arc<Semaphore>,
     size: usize,
     /// Those that have been spawned, and some that have ended since.
-    greenlets: Mutex<Vec<Greenlet>>,
+    greenlets: Members<Greenlet>,
 }
 
 impl Pool {
@@ -40,7 +41,7 @@ impl Pool {
         Pool {
             slots: Arc::new(Semaphore::new(size)),
             size,
-            greenlets: Mutex::new(Vec::new()),
+            greenlets: Members::new(),
         }
     }
 
@@ -103,13 +104,17 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let began = self.greenlets.begin();
         let task = Task { f, slot, last };
         let handle = spawn(place, move || task.run());
-        let mut greenlets = self.greenlets.lock();
-        if greenlets.len() >= 2 * self.size {
-            greenlets.retain(|greenlet| !greenlet.has_ended());
+        let greenlet = handle.greenlet().clone();
+        if self
+            .greenlets
+            .list(greenlet, began, Greenlet::has_ended)
+            .is_killed()
+        {
+            handle.kill();
         }
-        greenlets.push(handle.greenlet().clone());
         handle
     }
 
@@ -145,7 +150,7 @@ impl Pool {
 
     /// Asks all greenlets to end: see [`Greenlet::kill`]. Does not wait for that.
     pub fn kill(&self) {
-        let greenlets = self.greenlets.lock().clone();
+        let greenlets = self.greenlets.kill(Greenlet::clone);
         greenlets.iter().for_each(Greenlet::kill);
     }
 
