@@ -2,21 +2,31 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::iter::Peekable;
 use std::panic::Location;
 
 use super::bounded::Pool;
 use crate::channel::{Receiver, Sender, unbounded};
 use crate::greenlet::JoinError;
 use crate::primitive::sync::Arc;
-use crate::wait::JoinHandle;
+use crate::wait::{JoinHandle, Shield, give_way};
 
 /// How many items, times the size of the pool, are under way or wait for the consumer, at the most.
 const AHEAD: usize = 2;
 
+/// How many are spawned, however large the pool is, before those that are under way have their turn: an endless iterator must not
+/// keep the consumer.
+const AT_ONCE: usize = 256;
+
+/// And so many if there is something to yield: the one that is yielded is made up for, and the pool fills up.
+const PER_RESULT: usize = 2;
+
 impl Pool {
     /// Calls `f` with each item, in greenlets of the pool, and yields the results in the order of the items, as they are asked
-    /// for. Items are taken from the iterator by the caller, as there is room for them: at most twice the pool's size ahead
-    /// of what has been yielded. So it may be endless.
+    /// for. Items are taken from the iterator by the caller, at most twice the pool's size ahead of what has been yielded. So it
+    /// may be endless. It may use the pool itself: no room is held while an item is asked for.
+    ///
+    /// If the caller is killed or its [`timeout`](crate::timeout) passes while it waits, nothing is lost: the next call goes on.
     ///
     /// Dropping the result kills the greenlets whose results have not been yielded.
     ///
@@ -26,6 +36,11 @@ impl Pool {
     /// let lengths: Vec<usize> = pool.imap(words, str::len).map(Result::unwrap).collect();
     /// assert_eq!(lengths, [1, 4, 2, 5]);
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// The iterator that is returned panics as [`spawn`](crate::spawn) does, and with the panics of `items`. It can be asked
+    /// again then; an item for which no greenlet could be spawned is dropped.
     #[track_caller]
     pub fn imap<I, F, T>(&self, items: I, f: F) -> Imap<'_, I::IntoIter, F, T>
     where
@@ -38,6 +53,10 @@ impl Pool {
     }
 
     /// As [`Pool::imap`], but yields the results in the order in which they come.
+    ///
+    /// # Panics
+    ///
+    /// As [`Pool::imap`].
     #[track_caller]
     pub fn imap_unordered<I, F, T>(&self, items: I, f: F) -> ImapUnordered<'_, I::IntoIter, F, T>
     where
@@ -52,43 +71,53 @@ impl Pool {
 
 /// The iterator that [`Pool::imap`] returns.
 #[must_use = "iterators are lazy"]
-pub struct Imap<'a, I, F, T>(Ahead<'a, I, F, T>);
+pub struct Imap<'a, I: Iterator, F, T>(Ahead<'a, I, F, T>);
 
 /// The iterator that [`Pool::imap_unordered`] returns.
 #[must_use = "iterators are lazy"]
-pub struct ImapUnordered<'a, I, F, T>(Ahead<'a, I, F, T>);
+pub struct ImapUnordered<'a, I: Iterator, F, T>(Ahead<'a, I, F, T>);
 
 /// The greenlets ahead of the consumer.
-struct Ahead<'a, I, F, T> {
+struct Ahead<'a, I: Iterator, F, T> {
     pool: &'a Pool,
     /// Where the mapping was asked for.
     place: &'static Location<'static>,
-    /// `None`: it has come to its end.
-    items: Option<I>,
+    /// `None`: it has come to its end. An item stays there until there is room for it.
+    items: Option<Peekable<I>>,
     f: Arc<F>,
     /// In the order of the items.
     under_way: VecDeque<UnderWay<T>>,
     next_number: usize,
     /// The numbers of those that have ended.
-    ended: (Sender<usize>, Receiver<usize>),
+    ends: (Sender<usize>, Receiver<usize>),
+    /// The same, received and not looked at.
+    ended: VecDeque<usize>,
 }
 
 struct UnderWay<T> {
     number: usize,
+    /// Known only where results are yielded in the order of the items.
     has_ended: bool,
     handle: JoinHandle<T>,
+}
+
+/// In which order results are yielded.
+#[derive(Clone, Copy)]
+enum Order {
+    Items,
+    Ends,
 }
 
 /// Tells the consumer of an end, whatever it is, when its slot is free.
 struct Announce {
     number: usize,
-    ended: Sender<usize>,
+    ends: Sender<usize>,
 }
 
 impl Drop for Announce {
     fn drop(&mut self) {
         // The consumer may be gone.
-        let _ = self.ended.try_send(self.number);
+        let _ = self.ends.try_send(self.number);
     }
 }
 
@@ -104,78 +133,114 @@ where
         Ahead {
             pool,
             place: Location::caller(),
-            items: Some(items),
+            items: Some(items.peekable()),
             f: Arc::new(f),
             under_way: VecDeque::new(),
             next_number: 0,
-            ended: unbounded(),
+            ends: unbounded(),
+            ended: VecDeque::new(),
         }
     }
 
-    /// Spawns as many greenlets as there is room for; waits for room for the first.
+    /// Spawns as many greenlets as there is room for, but at the `most` so many; waits for room for the first. `true`: there may be
+    /// room for more.
     #[track_caller]
-    fn fill(&mut self) {
-        while self.under_way.len() < AHEAD * self.pool.size() {
-            let Some(items) = &mut self.items else { return };
-            let slot = if self.under_way.is_empty() {
-                self.pool.slot()
-            } else {
-                match self.pool.try_slot() {
-                    Some(slot) => slot,
-                    None => return,
-                }
+    fn fill(&mut self, most: usize) -> bool {
+        for _ in 0..most {
+            if self.under_way.len() >= self.pool.size().saturating_mul(AHEAD) {
+                return false;
+            }
+            let Some(items) = &mut self.items else {
+                return false;
             };
-            let Some(item) = items.next() else {
+            // Before there is a slot: it may take long, and may want one itself.
+            if items.peek().is_none() {
                 self.items = None;
-                return;
+                return false;
+            }
+            let slot = if self.under_way.is_empty() {
+                Some(self.pool.slot())
+            } else {
+                self.pool.try_slot()
             };
+            let Some(slot) = slot else { return false };
+            let Some(item) = items.next() else {
+                return false;
+            };
+            let number = self.next_number;
+            // Whatever becomes of the spawn: no other may have the same.
+            self.next_number += 1;
             let announce = Announce {
-                number: self.next_number,
-                ended: self.ended.0.clone(),
+                number,
+                ends: self.ends.0.clone(),
             };
             let f = Arc::clone(&self.f);
             let handle = self
                 .pool
                 .spawn_in(slot, self.place, move || f(item), announce);
             self.under_way.push_back(UnderWay {
-                number: self.next_number,
+                number,
                 has_ended: false,
                 handle,
             });
-            self.next_number += 1;
         }
+        true
     }
 
     /// Notes the next end; waits for one.
     #[track_caller]
     fn wait(&mut self) {
-        let number = self.ended.1.recv().expect("we hold a sender ourselves");
-        if let Some(one) = self.under_way.iter_mut().find(|one| one.number == number) {
-            one.has_ended = true;
-        }
+        let number = self.ends.1.recv().expect("we hold a sender ourselves");
+        self.ended.push_back(number);
     }
 
-    /// The result of the first that has ended and is `wanted`, by its place.
+    /// There is an end that has not been looked at.
+    fn has_news(&self) -> bool {
+        !self.ended.is_empty() || !self.ends.1.is_empty()
+    }
+
+    /// Where the one is whose result is to be yielded next, if it has ended.
+    fn next_place(&mut self, order: Order) -> Option<usize> {
+        self.ended
+            .extend(std::iter::from_fn(|| self.ends.1.try_recv().ok()));
+        while let Some(number) = self.ended.pop_front() {
+            // It is not there if its spawn was refused.
+            let place = self
+                .under_way
+                .binary_search_by_key(&number, |one| one.number);
+            match (place, order) {
+                (Ok(place), Order::Ends) => return Some(place),
+                (Ok(place), Order::Items) => self.under_way[place].has_ended = true,
+                (Err(_), _) => {}
+            }
+        }
+        self.under_way.front()?.has_ended.then_some(0)
+    }
+
     #[track_caller]
-    fn next_result(&mut self, wanted: impl Fn(usize) -> bool) -> Option<Result<T, JoinError>> {
+    fn next_result(&mut self, order: Order) -> Option<Result<T, JoinError>> {
         loop {
-            self.fill();
+            let most = if self.has_news() { PER_RESULT } else { AT_ONCE };
+            let more = self.fill(most);
+            if let Some(place) = self.next_place(order) {
+                let one = self.under_way.remove(place)?;
+                // It has ended, but for the last few steps: a kill must not lose the result.
+                let _shield = Shield::raise();
+                return Some(one.handle.join());
+            }
             if self.under_way.is_empty() {
                 return None;
             }
-            let ended = |(place, one): (usize, &UnderWay<T>)| {
-                (one.has_ended && wanted(place)).then_some(place)
-            };
-            if let Some(place) = self.under_way.iter().enumerate().find_map(ended) {
-                let one = self.under_way.remove(place)?;
-                return Some(one.handle.join());
+            if more {
+                give_way();
+            } else {
+                self.wait();
             }
-            self.wait();
         }
     }
 }
 
-impl<I, F, T> Drop for Ahead<'_, I, F, T> {
+impl<I: Iterator, F, T> Drop for Ahead<'_, I, F, T> {
     fn drop(&mut self) {
         self.under_way.iter().for_each(|one| one.handle.kill());
     }
@@ -192,7 +257,7 @@ where
 
     #[track_caller]
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_result(|place| place == 0)
+        self.0.next_result(Order::Items)
     }
 }
 
@@ -207,11 +272,11 @@ where
 
     #[track_caller]
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_result(|_| true)
+        self.0.next_result(Order::Ends)
     }
 }
 
-impl<I, F, T> fmt::Debug for Imap<'_, I, F, T> {
+impl<I: Iterator, F, T> fmt::Debug for Imap<'_, I, F, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Imap")
             .field("under_way", &self.0.under_way.len())
@@ -219,7 +284,7 @@ impl<I, F, T> fmt::Debug for Imap<'_, I, F, T> {
     }
 }
 
-impl<I, F, T> fmt::Debug for ImapUnordered<'_, I, F, T> {
+impl<I: Iterator, F, T> fmt::Debug for ImapUnordered<'_, I, F, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImapUnordered")
             .field("under_way", &self.0.under_way.len())
