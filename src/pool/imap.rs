@@ -9,17 +9,18 @@ use super::bounded::Pool;
 use crate::channel::{Receiver, Sender, unbounded};
 use crate::greenlet::JoinError;
 use crate::primitive::sync::Arc;
-use crate::wait::{JoinHandle, Shield, give_way};
+use crate::sync::OwnedSemaphorePermit;
+use crate::wait::{JoinHandle, Shield};
 
 /// How many items, times the size of the pool, are under way or wait for the consumer, at the most.
 const AHEAD: usize = 2;
 
-/// How many are spawned, however large the pool is, before those that are under way have their turn: an endless iterator must not
-/// keep the consumer.
-const AT_ONCE: usize = 256;
-
-/// And so many if there is something to yield: the one that is yielded is made up for, and the pool fills up.
+/// How many are spawned at once if there is something to yield: the one that is yielded is made up for, and the pool fills up.
 const PER_RESULT: usize = 2;
+
+/// How many are spawned before some of them have their turn, however large the pool is: an endless iterator must not keep the
+/// consumer, nor its hub.
+const BATCH: usize = 256;
 
 impl Pool {
     /// Calls `f` with each item, in greenlets of the pool, and yields the results in the order of the items, as they are asked
@@ -88,9 +89,12 @@ struct Ahead<'a, I: Iterator, F, T> {
     /// In the order of the items.
     under_way: VecDeque<UnderWay<T>>,
     next_number: usize,
-    /// The numbers of those that have ended.
-    ends: (Sender<usize>, Receiver<usize>),
-    /// The same, received and not looked at.
+    /// How many have been spawned since the consumer last waited.
+    batch: usize,
+    /// The last of a whole batch, if it has not begun.
+    awaited: Option<usize>,
+    news: (Sender<News>, Receiver<News>),
+    /// The numbers of those that have ended and have not been looked at.
     ended: VecDeque<usize>,
 }
 
@@ -108,16 +112,22 @@ enum Order {
     Ends,
 }
 
+/// What the consumer is told of the greenlet of a number.
+enum News {
+    Begun(usize),
+    Ended(usize),
+}
+
 /// Tells the consumer of an end, whatever it is, when its slot is free.
 struct Announce {
     number: usize,
-    ends: Sender<usize>,
+    news: Sender<News>,
 }
 
 impl Drop for Announce {
     fn drop(&mut self) {
         // The consumer may be gone.
-        let _ = self.ends.try_send(self.number);
+        let _ = self.news.try_send(News::Ended(self.number));
     }
 }
 
@@ -137,72 +147,91 @@ where
             f: Arc::new(f),
             under_way: VecDeque::new(),
             next_number: 0,
-            ends: unbounded(),
+            batch: 0,
+            awaited: None,
+            news: unbounded(),
             ended: VecDeque::new(),
         }
     }
 
-    /// Spawns as many greenlets as there is room for, but at the `most` so many; waits for room for the first. `true`: there may be
-    /// room for more.
+    /// Spawns as many greenlets as there is room for, but at the `most` so many; waits for room for the first.
     #[track_caller]
-    fn fill(&mut self, most: usize) -> bool {
+    fn fill(&mut self, most: usize) {
         for _ in 0..most {
-            if self.under_way.len() >= self.pool.size().saturating_mul(AHEAD) {
-                return false;
+            let is_far_ahead = self.under_way.len() >= self.pool.size().saturating_mul(AHEAD);
+            if is_far_ahead || self.awaited.is_some() {
+                return;
             }
-            let Some(items) = &mut self.items else {
-                return false;
-            };
+            let Some(items) = &mut self.items else { return };
             // Before there is a slot: it may take long, and may want one itself.
             if items.peek().is_none() {
                 self.items = None;
-                return false;
+                return;
             }
             let slot = if self.under_way.is_empty() {
-                Some(self.pool.slot())
+                self.pool.slot()
             } else {
-                self.pool.try_slot()
+                match self.pool.try_slot() {
+                    Some(slot) => slot,
+                    None => return,
+                }
             };
-            let Some(slot) = slot else { return false };
-            let Some(item) = items.next() else {
-                return false;
-            };
-            let number = self.next_number;
-            // Whatever becomes of the spawn: no other may have the same.
-            self.next_number += 1;
-            let announce = Announce {
-                number,
-                ends: self.ends.0.clone(),
-            };
-            let f = Arc::clone(&self.f);
-            let handle = self
-                .pool
-                .spawn_in(slot, self.place, move || f(item), announce);
-            self.under_way.push_back(UnderWay {
-                number,
-                has_ended: false,
-                handle,
-            });
+            let Some(item) = items.next() else { return };
+            self.spawn(slot, item);
         }
-        true
     }
 
-    /// Notes the next end; waits for one.
+    fn spawn(&mut self, slot: OwnedSemaphorePermit, item: I::Item) {
+        let number = self.next_number;
+        // Whatever becomes of the spawn: no other may have the same.
+        self.next_number += 1;
+        self.batch += 1;
+        let begins = (self.batch >= BATCH).then(|| self.news.0.clone());
+        let announce = Announce {
+            number,
+            news: self.news.0.clone(),
+        };
+        let is_last = begins.is_some();
+        let f = Arc::clone(&self.f);
+        let call = move || {
+            if let Some(news) = begins {
+                let _ = news.try_send(News::Begun(number));
+            }
+            f(item)
+        };
+        let handle = self.pool.spawn_in(slot, self.place, call, announce);
+        self.awaited = is_last.then_some(number);
+        self.under_way.push_back(UnderWay {
+            number,
+            has_ended: false,
+            handle,
+        });
+    }
+
+    /// Waits for news.
     #[track_caller]
     fn wait(&mut self) {
-        let number = self.ends.1.recv().expect("we hold a sender ourselves");
-        self.ended.push_back(number);
+        let news = self.news.1.recv().expect("we hold a sender ourselves");
+        self.note(news);
+        self.batch = 0;
     }
 
-    /// There is an end that has not been looked at.
-    fn has_news(&self) -> bool {
-        !self.ended.is_empty() || !self.ends.1.is_empty()
+    fn note(&mut self, news: News) {
+        let (News::Begun(number) | News::Ended(number)) = news;
+        if self.awaited == Some(number) {
+            self.awaited = None;
+            self.batch = 0;
+        }
+        if let News::Ended(number) = news {
+            self.ended.push_back(number);
+        }
     }
 
     /// Where the one is whose result is to be yielded next, if it has ended.
     fn next_place(&mut self, order: Order) -> Option<usize> {
-        self.ended
-            .extend(std::iter::from_fn(|| self.ends.1.try_recv().ok()));
+        while let Ok(news) = self.news.1.try_recv() {
+            self.note(news);
+        }
         while let Some(number) = self.ended.pop_front() {
             // It is not there if its spawn was refused.
             let place = self
@@ -220,8 +249,8 @@ where
     #[track_caller]
     fn next_result(&mut self, order: Order) -> Option<Result<T, JoinError>> {
         loop {
-            let most = if self.has_news() { PER_RESULT } else { AT_ONCE };
-            let more = self.fill(most);
+            let has_news = !self.ended.is_empty() || !self.news.1.is_empty();
+            self.fill(if has_news { PER_RESULT } else { usize::MAX });
             if let Some(place) = self.next_place(order) {
                 let one = self.under_way.remove(place)?;
                 // It has ended, but for the last few steps: a kill must not lose the result.
@@ -231,9 +260,8 @@ where
             if self.under_way.is_empty() {
                 return None;
             }
-            if more {
-                give_way();
-            } else {
+            // After news there may be room for more than a few.
+            if !has_news {
                 self.wait();
             }
         }
