@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Gate, Tally, Watchdog, eventually, everywhere, panic_of, until_parked};
+use common::{
+    Gate, Tally, Watchdog, both_kinds_on, eventually, everywhere, panic_of, until_parked,
+};
 use greenhub::pool::{Group, Pool};
 use greenhub::sync::Event;
 
@@ -298,6 +300,33 @@ fn a_wait_for_a_slot_that_is_killed_takes_none() {
         event.set();
         occupant.join().unwrap();
         pool.spawn(|| ()).join().unwrap();
+    });
+}
+
+/// On one hub. On the old code these loops kept it, and never ended.
+#[test]
+fn loops_that_ask_let_those_run_whom_they_ask_for() {
+    both_kinds_on(1, |_| {
+        let (group, pool) = (Group::new(), Pool::new(1));
+        group.spawn(greenhub::yield_now);
+        while !group.is_empty() {}
+        group.spawn(greenhub::yield_now);
+        while group.len() > 0 {}
+        let _detached = pool.spawn(greenhub::yield_now);
+        while !pool.is_empty() {}
+        let _detached = pool.spawn(greenhub::yield_now);
+        while pool.len() > 0 {}
+        let _detached = pool.spawn(greenhub::yield_now);
+        while pool.free_count() == 0 {}
+        let _detached = pool.spawn(greenhub::yield_now);
+        let mut next: fn() = || ();
+        while let Err(refused) = pool.try_spawn(next) {
+            next = refused;
+        }
+        greenhub::scope(|s| {
+            let one = s.spawn(greenhub::yield_now);
+            while !one.is_finished() {}
+        });
     });
 }
 

@@ -8,7 +8,7 @@ use super::spawning::spawn;
 use crate::greenlet::{Greenlet, JoinError};
 use crate::primitive::sync::Arc;
 use crate::sync::{OwnedSemaphorePermit, Semaphore};
-use crate::wait::JoinHandle;
+use crate::wait::{JoinHandle, yield_if_overdue};
 
 /// At most so many greenlets at a time: gevent's `Pool`, eventlet's `GreenPool`.
 ///
@@ -76,7 +76,11 @@ impl Pool {
         T: Send + 'static,
     {
         match self.try_slot() {
-            None => Err(f),
+            None => {
+                // A loop around this may wait for room.
+                yield_if_overdue();
+                Err(f)
+            }
             Some(slot) => Ok(self.spawn_in(slot, Location::caller(), f, ())),
         }
     }
@@ -127,13 +131,21 @@ impl Pool {
     /// How many more there is room for now.
     #[must_use]
     pub fn free_count(&self) -> usize {
+        // A loop around this may wait for room.
+        yield_if_overdue();
         self.slots.available_permits()
     }
 
     /// How many of its greenlets have not ended.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.size - self.free_count().min(self.size)
+        // A loop around this may wait for their ends.
+        yield_if_overdue();
+        self.alive()
+    }
+
+    fn alive(&self) -> usize {
+        self.size - self.slots.available_permits().min(self.size)
     }
 
     /// It has no greenlets.
@@ -204,7 +216,7 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
             .field("size", &self.size)
-            .field("len", &self.len())
+            .field("len", &self.alive())
             .finish_non_exhaustive()
     }
 }

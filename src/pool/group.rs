@@ -6,9 +6,9 @@ use std::panic::Location;
 use super::ends::{Ends, Member, Number, State};
 use super::members::Members;
 use super::spawning::spawn;
-use crate::greenlet::{Greenlet, JoinError, deliver_by_unwinding};
+use crate::greenlet::{Greenlet, JoinError};
 use crate::primitive::sync::Arc;
-use crate::wait::{JoinHandle, Shield};
+use crate::wait::{JoinHandle, Shield, deliver, yield_if_overdue};
 
 /// Greenlets that are joined, or killed, together: gevent's `Group`. Greenlets can be added to it from anywhere.
 ///
@@ -81,6 +81,8 @@ impl<T: Send + 'static> Group<T> {
     /// How many of the greenlets have not ended.
     #[must_use]
     pub fn len(&self) -> usize {
+        // A loop around this may wait for their ends.
+        yield_if_overdue();
         self.ends.alive()
     }
 
@@ -153,7 +155,7 @@ impl<T: Send + 'static> Group<T> {
         if let Err(interrupt) = self.ends.wait(done) {
             // What unwinds must not wait: it waits here, and unwinds after.
             self.end();
-            deliver_by_unwinding(interrupt);
+            deliver(interrupt);
         }
     }
 
