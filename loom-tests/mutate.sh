@@ -207,5 +207,17 @@ mutate 'outcome: what came late is lost' $outcome offloading 's/late\.ok_or\(int
 mutate 'outcome: who goes does not say so' $outcome offloading 's/\*\*place = Place::Abandoned/()/'
 mutate 'outcome: nobody is woken' $outcome offloading 's/place\.complete_first\(Token::Given\);//'
 
+members=src/pool/members.rs
+mutate 'group: a spawner does not notice a kill' $members grouping 's/self\.kills\.load\(Ordering::Relaxed\) != began\.0/false/'
+mutate 'group: a kill is not counted' $members grouping 's/self\.kills\.fetch_add\(1, Ordering::Relaxed\);//'
+mutate 'group: a kill is counted after the look' $members grouping 's/let list = self\.list\.lock\(\);(.*?)self\.kills\.fetch_add\(1, Ordering::Relaxed\);\n\s*list\.members\.iter\(\)\.map\(name\)\.collect\(\)/let named = self.list.lock().members.iter().map(name).collect();$1self.kills.fetch_add(1, Ordering::Relaxed);\n named/s'
+
+ends=src/pool/ends.rs
+mutate 'group: a refused member stays among the failed' $ends grouping 's/state\.failed\.retain\(.*?\);//'
+mutate 'group: the wrong failure is taken back' $ends grouping 's/state\.failed\.retain\(.*?\);/state.failed.clear();/'
+mutate 'group: an end wakes nobody' $ends grouping 's/state\.complete_all\(Token::Retry\);//'
+mutate 'group: a failure wakes nobody' $ends grouping 's/if state\.is_decided\(\)/if state.alive > 0/'
+mutate 'group: a member counts from its beginning on' $ends grouping 's/state\.alive \+= 1;//; s/state\.alive -= 1;/state.alive = 0;/'
+
 echo "$caught caught, $missed not"
 ((missed == 0))

@@ -28,6 +28,7 @@ pub(crate) enum Interrupt {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WaitKind {
     Condvar,
+    Join,
     Lock,
     Offload,
     Receive,
