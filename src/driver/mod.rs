@@ -31,6 +31,6 @@ mod timers;
 
 pub(crate) use fire::Fire;
 pub(crate) use reactor::{Driver, Events};
-pub(crate) use readiness::{Cleared, Enrolled, Seen};
+pub(crate) use readiness::{Cleared, Enrolled, Readiness, Seen, WaiterId};
 pub(crate) use registration::{Direction, Registration};
 pub(crate) use timers::TimerKey;

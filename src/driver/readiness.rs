@@ -197,6 +197,12 @@ impl<W> Readiness<W> {
         }
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiters.lock().list.len()
+    }
+
     fn clear_if(&self, seen: Seen, unless: usize) -> Cleared {
         let cleared = self.update(|word| {
             let same_tick = (word ^ seen.0) & !(TICK - 1) == 0;

@@ -31,8 +31,8 @@ use super::blocking::Blocking;
 use super::modes::Patience;
 use super::sys;
 use crate::context;
-use crate::driver::{Cleared, Direction, Enrolled, Registration, Seen};
-use crate::greenlet::WaitKind;
+use crate::driver::{Cleared, Direction, Enrolled, Readiness, Registration, Seen, WaiterId};
+use crate::greenlet::{Unparker, WaitKind};
 use crate::primitive::atomic::{AtomicU32, Ordering};
 use crate::primitive::sync::{Arc, Mutex, OnceLock};
 use crate::wait;
@@ -275,8 +275,8 @@ impl<T: AsFd> Source<T> {
         }
         match readiness.enrol(wait::current_unparker()) {
             Enrolled::Waiting(waiter) => {
+                let _withdraw = Withdraw { readiness, waiter };
                 wait::park(purpose.kind, deadline);
-                readiness.withdraw(waiter);
             }
             Enrolled::Ready | Enrolled::Closed => {}
         }
@@ -291,6 +291,18 @@ impl<T: AsFd> Source<T> {
         if streak % STREAK == 0 {
             wait::checkpoint();
         }
+    }
+}
+
+/// Takes a waiter off the list however its wait ends: a park may unwind before it has begun.
+struct Withdraw<'a> {
+    readiness: &'a Readiness<Unparker>,
+    waiter: WaiterId,
+}
+
+impl Drop for Withdraw<'_> {
+    fn drop(&mut self) {
+        self.readiness.withdraw(self.waiter);
     }
 }
 
@@ -415,3 +427,7 @@ fn uninterrupted<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R>
         }
     }
 }
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;
