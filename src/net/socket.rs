@@ -186,32 +186,47 @@ impl<S: StdSocket> Socket<S> {
     }
 }
 
-/// Streams of bytes: a transfer that is shorter than asked for says that the next would wait.
+/// Streams of bytes: a transfer that is shorter than what the system was asked for says that the next would wait.
 impl<S: StdSocket> Socket<S> {
     /// Reads.
     #[track_caller]
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (patience, len) = (self.modes.read_patience(), buffer.len());
+        let asked_for = sys::asked_for([buffer.len()].into_iter());
+        let patience = self.modes.read_patience();
         self.source
-            .transfer(Purpose::READ, patience, len, |fd| sys::receive(fd, buffer))
+            .transfer(Purpose::READ, patience, asked_for, |fd| {
+                sys::receive(fd, buffer)
+            })
     }
 
     /// Reads into several buffers.
     #[track_caller]
     pub(super) fn receive_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        // There may be more of these than a call takes: it would return 0, which is to mean the end.
+        let empty = buffers
+            .iter()
+            .take_while(|buffer| buffer.is_empty())
+            .count();
+        let buffers = &mut buffers[empty..];
+        if buffers.is_empty() {
+            // A receiving call would wait; std's, which is for files too, does not.
+            return Ok(0);
+        }
+        let asked_for = sys::asked_for(buffers.iter().map(|buffer| buffer.len()));
         let patience = self.modes.read_patience();
-        self.source.transfer(Purpose::READ, patience, len, |fd| {
-            sys::receive_vectored(fd, buffers)
-        })
+        self.source
+            .transfer(Purpose::READ, patience, asked_for, |fd| {
+                sys::receive_vectored(fd, buffers)
+            })
     }
 
     /// Writes.
     #[track_caller]
     pub(super) fn send(&self, buffer: &[u8]) -> io::Result<usize> {
+        let asked_for = sys::asked_for([buffer.len()].into_iter());
         let patience = self.modes.write_patience();
         self.source
-            .transfer(Purpose::WRITE, patience, buffer.len(), |fd| {
+            .transfer(Purpose::WRITE, patience, asked_for, |fd| {
                 sys::send(fd, buffer)
             })
     }
@@ -219,11 +234,21 @@ impl<S: StdSocket> Socket<S> {
     /// Writes from several buffers.
     #[track_caller]
     pub(super) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        // As for reads.
+        let empty = buffers
+            .iter()
+            .take_while(|buffer| buffer.is_empty())
+            .count();
+        let buffers = &buffers[empty..];
+        if buffers.is_empty() {
+            return Ok(0);
+        }
+        let asked_for = sys::asked_for(buffers.iter().map(|buffer| buffer.len()));
         let patience = self.modes.write_patience();
-        self.source.transfer(Purpose::WRITE, patience, len, |fd| {
-            sys::send_vectored(fd, buffers)
-        })
+        self.source
+            .transfer(Purpose::WRITE, patience, asked_for, |fd| {
+                sys::send_vectored(fd, buffers)
+            })
     }
 }
 

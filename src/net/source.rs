@@ -178,17 +178,19 @@ impl<T> Source<T> {
 }
 
 impl<T: AsFd> Source<T> {
-    /// Moves up to `len` bytes with `attempt`, waiting as needed.
+    /// Moves bytes with `attempt`, which asks the system for so many, waiting as needed.
     #[track_caller]
     pub(super) fn transfer(
         &self,
         purpose: Purpose,
         patience: Patience,
-        len: usize,
+        asked_for: usize,
         attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> io::Result<usize> {
         // An empty transfer says nothing about the socket, nor does the end of a stream.
-        self.until_done(purpose, patience, attempt, |moved| (1..len).contains(moved))
+        self.until_done(purpose, patience, attempt, |moved| {
+            (1..asked_for).contains(moved)
+        })
     }
 
     /// Repeats `attempt` until it does not fail with `WouldBlock`, waiting as needed.

@@ -24,6 +24,17 @@ const SEND: i32 = libc::MSG_DONTWAIT;
 /// The most buffers that one call takes (`IOV_MAX`; POSIX promises 16, every system here has 1024).
 const MOST_BUFFERS: usize = 1024;
 
+/// No call moves more bytes than this, whatever it is asked for (Linux's `MAX_RW_COUNT`; others allow as many).
+const MOST_BYTES: usize = 0x7fff_f000;
+
+/// How many bytes a call asks for that is given buffers of these lengths: see [`receive_vectored`].
+pub(super) fn asked_for(lengths: impl Iterator<Item = usize>) -> usize {
+    lengths
+        .take(MOST_BUFFERS)
+        .fold(0, usize::saturating_add)
+        .min(MOST_BYTES)
+}
+
 /// Receives what is there.
 pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     receive_with(fd, buffer, RECEIVE)
@@ -46,7 +57,7 @@ fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result
     })
 }
 
-/// Receives into several buffers.
+/// Receives into several buffers: the first ones, if there are more than a call takes.
 pub(super) fn receive_vectored(
     fd: BorrowedFd<'_>,
     buffers: &mut [IoSliceMut<'_>],
@@ -67,7 +78,7 @@ pub(super) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     count(unsafe { libc::send(fd.as_raw_fd(), buffer.as_ptr().cast(), buffer.len(), SEND) })
 }
 
-/// Sends from several buffers.
+/// Sends from several buffers: the first ones, if there are more than a call takes.
 pub(super) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     // SAFETY: as in `receive_vectored`.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
@@ -242,4 +253,17 @@ fn milliseconds(until: Option<Instant>) -> i32 {
 
 fn count(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_asks_for_what_it_passes_on_and_for_what_a_call_can_move() {
+        assert_eq!(asked_for([].into_iter()), 0);
+        assert_eq!(asked_for([0, 3, 0, 4].into_iter()), 7);
+        assert_eq!(asked_for([1; 3_000].into_iter()), MOST_BUFFERS);
+        assert_eq!(asked_for([usize::MAX / 2; 3].into_iter()), MOST_BYTES);
+    }
 }

@@ -18,4 +18,5 @@ mod std_unix;
 mod transfers;
 mod udp;
 mod unix;
+mod vectored;
 mod worlds;
