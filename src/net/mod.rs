@@ -37,6 +37,7 @@ mod accept;
 mod address;
 mod blocking;
 mod modes;
+mod nature;
 mod pause;
 mod pollable;
 pub mod server;

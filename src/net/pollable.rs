@@ -146,6 +146,16 @@ impl<T: AsFd> Source<T> {
         self.run(Purpose::WRITE, Patience::Endless, |_| attempt(self.get()))
     }
 
+    #[track_caller]
+    fn read_at_once<R>(&self, mut attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.run_at_once(Purpose::READ, Patience::Endless, |_| attempt(self.get()))
+    }
+
+    #[track_caller]
+    fn write_at_once<R>(&self, mut attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.run_at_once(Purpose::WRITE, Patience::Endless, |_| attempt(self.get()))
+    }
+
     /// The registration knows edges, of which others may have used up the cause; the system knows how things stand.
     #[track_caller]
     fn ready(&self, purpose: Purpose, patience: Patience) -> io::Result<()> {
@@ -168,17 +178,24 @@ fn in_time(result: io::Result<()>) -> io::Result<bool> {
     }
 }
 
+/// What moves nothing is tried whatever is known: whoever asks for nothing waits only if `T` would.
 impl<T: AsFd> Read for &Source<T>
 where
     for<'a> &'a T: Read,
 {
     #[track_caller]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return self.read_at_once(|mut io| io.read(buffer));
+        }
         self.read_with(|mut io| io.read(buffer))
     }
 
     #[track_caller]
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if buffers.iter().all(|buffer| buffer.is_empty()) {
+            return self.read_at_once(|mut io| io.read_vectored(buffers));
+        }
         self.read_with(|mut io| io.read_vectored(buffers))
     }
 }
@@ -189,17 +206,23 @@ where
 {
     #[track_caller]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return self.write_at_once(|mut io| io.write(buffer));
+        }
         self.write_with(|mut io| io.write(buffer))
     }
 
     #[track_caller]
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        if buffers.iter().all(|buffer| buffer.is_empty()) {
+            return self.write_at_once(|mut io| io.write_vectored(buffers));
+        }
         self.write_with(|mut io| io.write_vectored(buffers))
     }
 
     #[track_caller]
     fn flush(&mut self) -> io::Result<()> {
-        self.write_with(|mut io| io.flush())
+        self.write_at_once(|mut io| io.flush())
     }
 }
 

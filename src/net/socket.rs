@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::modes::{Modes, Patience};
+use super::nature::Nature;
 use super::source::{Purpose, Source};
 use super::sys;
 use crate::primitive::sync::Arc;
@@ -18,15 +19,22 @@ use crate::primitive::sync::Arc;
 pub(super) trait StdSocket: AsFd + From<OwnedFd> + Into<OwnedFd> {
     /// Its calls wait unless the descriptor is in non-blocking mode. Those of the others are told each time.
     const NEEDS_MODE: bool = false;
+
+    /// It is TCP's, unless it was made of a descriptor of another kind.
+    const IS_TCP: bool = false;
 }
 
-impl StdSocket for net::TcpStream {}
+impl StdSocket for net::TcpStream {
+    const IS_TCP: bool = true;
+}
+
 impl StdSocket for net::UdpSocket {}
 impl StdSocket for unix::net::UnixStream {}
 impl StdSocket for unix::net::UnixDatagram {}
 
 impl StdSocket for net::TcpListener {
     const NEEDS_MODE: bool = true;
+    const IS_TCP: bool = true;
 }
 
 impl StdSocket for unix::net::UnixListener {
@@ -37,19 +45,21 @@ impl StdSocket for unix::net::UnixListener {
 pub(super) struct Socket<S> {
     source: Source<S>,
     modes: Arc<Modes>,
+    nature: Nature,
 }
 
 impl<S: StdSocket> Socket<S> {
     /// A new socket, in non-blocking mode already.
-    pub(super) fn new(socket: S) -> Socket<S> {
-        Socket::from_source(Source::over(socket))
+    pub(super) fn new(socket: S, nature: Nature) -> Socket<S> {
+        Socket::from_source(Source::over(socket), nature)
     }
 
     /// A new socket that has been waited for.
-    pub(super) fn from_source(source: Source<S>) -> Socket<S> {
+    pub(super) fn from_source(source: Source<S>, nature: Nature) -> Socket<S> {
         Socket {
             source,
             modes: Arc::default(),
+            nature,
         }
     }
 
@@ -71,9 +81,15 @@ impl<S: StdSocket> Socket<S> {
         let options = SockRef::from(&socket);
         let read = options.read_timeout().unwrap_or_default();
         let write = options.write_timeout().unwrap_or_default();
+        let nature = if S::IS_TCP {
+            Nature::of(socket.as_fd())
+        } else {
+            Nature::Other
+        };
         Socket {
             source: Source::over(socket),
             modes: Arc::new(Modes::new(read, write)),
+            nature,
         }
     }
 
@@ -98,6 +114,7 @@ impl<S: StdSocket> Socket<S> {
         Ok(Socket {
             source: Source::over(duplicate.into()),
             modes: Arc::clone(&self.modes),
+            nature: self.nature,
         })
     }
 
@@ -116,6 +133,11 @@ impl<S: StdSocket> Socket<S> {
         options.set_write_timeout(in_kernel(timeout)?)?;
         self.modes.set_write_timeout(timeout);
         Ok(())
+    }
+
+    /// What kind of socket it is, and so are those that it accepts.
+    pub(super) fn nature(&self) -> Nature {
+        self.nature
     }
 
     /// How calls wait.
@@ -186,27 +208,24 @@ impl<S: StdSocket> Socket<S> {
     }
 }
 
-/// Streams of bytes: a transfer that is shorter than what the system was asked for says that the next would wait.
+/// Streams of bytes.
 impl<S: StdSocket> Socket<S> {
     /// Reads.
     #[track_caller]
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let asked_for = sys::asked_for([buffer.len()].into_iter());
         let patience = self.modes.read_patience();
-        self.source
-            .transfer(Purpose::READ, patience, asked_for, |fd| {
-                sys::receive(fd, buffer)
-            })
+        self.transfer(Purpose::READ, patience, asked_for, |fd| {
+            sys::receive(fd, buffer)
+        })
     }
 
     /// Reads into several buffers.
     #[track_caller]
     pub(super) fn receive_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         // There may be more of these than a call takes: it would return 0, which is to mean the end.
-        let empty = buffers
-            .iter()
-            .take_while(|buffer| buffer.is_empty())
-            .count();
+        let empty = buffers.iter().take_while(|buffer| buffer.is_empty());
+        let empty = empty.count();
         let buffers = &mut buffers[empty..];
         if buffers.is_empty() {
             // A receiving call would wait; std's, which is for files too, does not.
@@ -214,10 +233,9 @@ impl<S: StdSocket> Socket<S> {
         }
         let asked_for = sys::asked_for(buffers.iter().map(|buffer| buffer.len()));
         let patience = self.modes.read_patience();
-        self.source
-            .transfer(Purpose::READ, patience, asked_for, |fd| {
-                sys::receive_vectored(fd, buffers)
-            })
+        self.transfer(Purpose::READ, patience, asked_for, |fd| {
+            sys::receive_vectored(fd, buffers)
+        })
     }
 
     /// Writes.
@@ -225,30 +243,43 @@ impl<S: StdSocket> Socket<S> {
     pub(super) fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         let asked_for = sys::asked_for([buffer.len()].into_iter());
         let patience = self.modes.write_patience();
-        self.source
-            .transfer(Purpose::WRITE, patience, asked_for, |fd| {
-                sys::send(fd, buffer)
-            })
+        self.transfer(Purpose::WRITE, patience, asked_for, |fd| {
+            sys::send(fd, buffer)
+        })
     }
 
     /// Writes from several buffers.
     #[track_caller]
     pub(super) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         // As for reads.
-        let empty = buffers
-            .iter()
-            .take_while(|buffer| buffer.is_empty())
-            .count();
-        let buffers = &buffers[empty..];
+        let empty = buffers.iter().take_while(|buffer| buffer.is_empty());
+        let buffers = &buffers[empty.count()..];
         if buffers.is_empty() {
             return Ok(0);
         }
         let asked_for = sys::asked_for(buffers.iter().map(|buffer| buffer.len()));
         let patience = self.modes.write_patience();
-        self.source
-            .transfer(Purpose::WRITE, patience, asked_for, |fd| {
-                sys::send_vectored(fd, buffers)
-            })
+        self.transfer(Purpose::WRITE, patience, asked_for, |fd| {
+            sys::send_vectored(fd, buffers)
+        })
+    }
+
+    /// Moves bytes with `attempt`, which asks the system for so many.
+    #[track_caller]
+    fn transfer(
+        &self,
+        purpose: Purpose,
+        patience: Patience,
+        asked_for: usize,
+        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        // An empty transfer says nothing about the socket, nor does the end of a stream.
+        let is_short = |moved: &usize| self.nature == Nature::Tcp && (1..asked_for).contains(moved);
+        if asked_for == 0 {
+            self.source.run_at_once(purpose, patience, attempt)
+        } else {
+            self.source.until_done(purpose, patience, attempt, is_short)
+        }
     }
 }
 

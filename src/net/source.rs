@@ -7,7 +7,7 @@
 //! ```text
 //!   loop {
 //!       look at the word                 unregistered: "nothing is known"
-//!       if it may be ready, try          done: return it (and note a short transfer: the next try would be in vain)
+//!       if it may be ready, try          done: return it (and note TCP's short transfer: the next try would be in vain)
 //!       clear the word                   unless an event has come since we looked: then try again
 //!       deliver a kill; give up when the deadline has passed
 //!       enrol and park                   unless an event has come: then try again
@@ -178,21 +178,6 @@ impl<T> Source<T> {
 }
 
 impl<T: AsFd> Source<T> {
-    /// Moves bytes with `attempt`, which asks the system for so many, waiting as needed.
-    #[track_caller]
-    pub(super) fn transfer(
-        &self,
-        purpose: Purpose,
-        patience: Patience,
-        asked_for: usize,
-        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        // An empty transfer says nothing about the socket, nor does the end of a stream.
-        self.until_done(purpose, patience, attempt, |moved| {
-            (1..asked_for).contains(moved)
-        })
-    }
-
     /// Repeats `attempt` until it does not fail with `WouldBlock`, waiting as needed.
     #[track_caller]
     pub(super) fn run<R>(
@@ -204,9 +189,27 @@ impl<T: AsFd> Source<T> {
         self.until_done(purpose, patience, attempt, |_| false)
     }
 
+    /// The same for an attempt that may succeed when no other would, because it moves nothing: what is known of the socket is
+    /// not asked before it has failed.
+    #[track_caller]
+    pub(super) fn run_at_once<R>(
+        &self,
+        purpose: Purpose,
+        patience: Patience,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.give_way();
+        match uninterrupted(|| attempt(self.socket.as_fd())) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.run(purpose, patience, attempt)
+            }
+            done => done,
+        }
+    }
+
     /// See the module's text. `is_short`: the result shows that another attempt would block.
     #[track_caller]
-    fn until_done<R>(
+    pub(super) fn until_done<R>(
         &self,
         purpose: Purpose,
         patience: Patience,

@@ -122,6 +122,24 @@ pub(super) fn send_to(fd: BorrowedFd<'_>, buffer: &[u8], address: &SockAddr) -> 
     SockRef::from(&fd).send_to_with_flags(buffer, address, SEND)
 }
 
+/// Whether it is a socket of TCP's, and not of one of the protocols that look the same, as MPTCP does.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn is_tcp(fd: BorrowedFd<'_>) -> bool {
+    let socket = SockRef::from(&fd);
+    matches!(socket.r#type(), Ok(Type::STREAM))
+        && matches!(socket.protocol(), Ok(Some(Protocol::TCP)))
+}
+
+/// Whether it is a socket of TCP's.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn is_tcp(fd: BorrowedFd<'_>) -> bool {
+    let socket = SockRef::from(&fd);
+    matches!(socket.r#type(), Ok(Type::STREAM))
+        && socket
+            .local_addr()
+            .is_ok_and(|address| address.as_socket().is_some())
+}
+
 /// A new socket for streams, in non-blocking mode.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn stream_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {

@@ -3,6 +3,7 @@
 mod connecting;
 mod conversions;
 mod crowds;
+mod empty;
 mod ends;
 mod faults;
 mod greenlets;
@@ -10,6 +11,8 @@ mod kills;
 mod modes;
 mod names;
 mod options;
+#[cfg(target_os = "linux")]
+mod packets;
 mod sources;
 mod std_tcp;
 mod std_tcp_handles;

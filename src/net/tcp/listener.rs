@@ -9,6 +9,7 @@ use socket2::SockRef;
 use super::stream::TcpStream;
 use crate::net::accept::Acceptor;
 use crate::net::address::{ToSocketAddrs, first_of};
+use crate::net::nature::Nature;
 use crate::net::socket::Socket;
 use crate::net::sys;
 use crate::net::traits::{descriptor_traits, socket_methods};
@@ -79,7 +80,8 @@ impl TcpListener {
     #[track_caller]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (socket, peer) = self.acceptor.accept(&self.socket)?;
-        Ok((TcpStream::accepted(socket), sys::internet(&peer)?))
+        let stream = TcpStream::accepted(socket, self.socket.nature());
+        Ok((stream, sys::internet(&peer)?))
     }
 
     /// The connections to come, each as [`accept`](TcpListener::accept) gives it.
@@ -136,7 +138,7 @@ impl TcpListener {
 
     /// One that listens already, in non-blocking mode.
     pub(super) fn new(listener: std::net::TcpListener) -> TcpListener {
-        TcpListener::from_socket(Socket::new(listener))
+        TcpListener::from_socket(Socket::new(listener, Nature::Tcp))
     }
 
     fn from_socket(socket: Socket<std::net::TcpListener>) -> TcpListener {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::connect::connect;
 use crate::net::address::{ToSocketAddrs, first_of};
 use crate::net::modes::Patience;
+use crate::net::nature::Nature;
 use crate::net::socket::{Socket, zero_timeout};
-use crate::net::source::Purpose;
+use crate::net::source::{Purpose, Source};
 use crate::net::sys;
 use crate::net::traits::{descriptor_traits, socket_methods, stream_traits, timeout_methods};
 
@@ -51,7 +52,7 @@ impl TcpStream {
     #[track_caller]
     pub fn connect<A: ToSocketAddrs>(address: A) -> io::Result<TcpStream> {
         let source = first_of(address, |address| connect(&address, Patience::Endless))?;
-        Ok(TcpStream::from_socket(Socket::from_source(source)))
+        Ok(TcpStream::connected(source))
     }
 
     /// Connects to one address, and gives up after `timeout`; see [`std::net::TcpStream::connect_timeout`].
@@ -65,7 +66,7 @@ impl TcpStream {
             return Err(zero_timeout());
         }
         match connect(address, Patience::For(timeout)) {
-            Ok(source) => Ok(TcpStream::from_socket(Socket::from_source(source))),
+            Ok(source) => Ok(TcpStream::connected(source)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 "connection timed out",
@@ -150,8 +151,13 @@ impl TcpStream {
     }
 
     /// A connection that was just accepted, in non-blocking mode already.
-    pub(super) fn accepted(socket: OwnedFd) -> TcpStream {
-        TcpStream::from_socket(Socket::new(socket.into()))
+    pub(super) fn accepted(socket: OwnedFd, nature: Nature) -> TcpStream {
+        TcpStream::from_socket(Socket::new(socket.into(), nature))
+    }
+
+    /// A connection that was just made.
+    fn connected(source: Source<std::net::TcpStream>) -> TcpStream {
+        TcpStream::from_socket(Socket::from_source(source, Nature::Tcp))
     }
 
     fn from_socket(socket: Socket<std::net::TcpStream>) -> TcpStream {

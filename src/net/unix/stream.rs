@@ -11,6 +11,7 @@ use socket2::Domain;
 use super::address::to_system;
 use crate::greenlet::WaitKind;
 use crate::net::modes::Patience;
+use crate::net::nature::Nature;
 use crate::net::pause::retry;
 use crate::net::socket::Socket;
 use crate::net::sys;
@@ -113,7 +114,7 @@ impl UnixStream {
 
     /// A connection that was just made, in non-blocking mode already.
     pub(super) fn accepted(socket: OwnedFd) -> UnixStream {
-        UnixStream::from_socket(Socket::new(socket.into()))
+        UnixStream::from_socket(Socket::new(socket.into(), Nature::Other))
     }
 
     fn from_socket(socket: Socket<net::UnixStream>) -> UnixStream {
