@@ -4,13 +4,14 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use super::blocking::Blocking;
+use super::file;
 use super::modes::Patience;
+use super::nonblocking::Nonblocking;
 use super::source::{Purpose, Source};
 use super::sys;
 
 impl<T: AsFd> Source<T> {
-    /// Makes a source of what has a descriptor, and puts that into non-blocking mode for as long as the source lives.
+    /// Makes a source of what has a descriptor, and puts that into non-blocking mode for as long as there are sources of it.
     ///
     /// It may own the descriptor, or borrow it: `Source::new(&socket)` and `Source::new(socket.as_fd())` will do. Several
     /// sources of one descriptor may wait at the same time.
@@ -20,15 +21,15 @@ impl<T: AsFd> Source<T> {
     /// `InvalidInput` for regular files, directories and block devices: no system tells when these are ready. Read and write
     /// them through [`offload`](crate::offload()). Otherwise the system's.
     pub fn new(io: T) -> io::Result<Source<T>> {
-        if !sys::may_be_polled(io.as_fd())? {
+        if !file::may_be_polled(io.as_fd())? {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a file on disk cannot be waited for: use `offload`",
             ));
         }
         // SAFETY: a source drops it before it drops `io`, which it never lends mutably.
-        let blocking = unsafe { Blocking::suspend(&io) }?;
-        Ok(Source::with(io, blocking))
+        let nonblocking = unsafe { Nonblocking::need(&io) }?;
+        Ok(Source::with(io, nonblocking))
     }
 
     /// What the source was made of. Do not change its descriptor's mode.
@@ -36,7 +37,7 @@ impl<T: AsFd> Source<T> {
         self.get()
     }
 
-    /// Gives back what the source was made of, in the blocking mode that it had.
+    /// Gives back what the source was made of, in the mode that it had unless other sources of the open file are left.
     pub fn into_inner(self) -> T {
         self.release()
     }

@@ -11,14 +11,15 @@ use socket2::SockRef;
 
 use super::modes::{Modes, Patience};
 use super::nature::Nature;
+use super::nonblocking::{self, Nonblocking};
 use super::source::{Purpose, Source};
 use super::sys;
 use crate::primitive::sync::Arc;
 
 /// std's type of a socket.
 pub(super) trait StdSocket: AsFd + From<OwnedFd> + Into<OwnedFd> {
-    /// Its calls wait unless the descriptor is in non-blocking mode. Those of the others are told each time.
-    const NEEDS_MODE: bool = false;
+    /// Its calls wait unless the socket is in non-blocking mode. Those of the others are told each time not to.
+    const NEEDS_MODE: bool = sys::TRANSFERS_NEED_MODE;
 
     /// It is TCP's, unless it was made of a descriptor of another kind.
     const IS_TCP: bool = false;
@@ -46,10 +47,12 @@ pub(super) struct Socket<S> {
     source: Source<S>,
     modes: Arc<Modes>,
     nature: Nature,
+    /// It was made non-blocking from the start: std would have made it otherwise.
+    is_ours: bool,
 }
 
 impl<S: StdSocket> Socket<S> {
-    /// A new socket, in non-blocking mode already.
+    /// A new socket, in non-blocking mode from the start.
     pub(super) fn new(socket: S, nature: Nature) -> Socket<S> {
         Socket::from_source(Source::over(socket), nature)
     }
@@ -60,24 +63,37 @@ impl<S: StdSocket> Socket<S> {
             source,
             modes: Arc::default(),
             nature,
+            is_ours: true,
         }
     }
 
-    /// Takes over a socket with the timeouts that the kernel knows, and puts it into non-blocking mode. Calls wait, whatever
-    /// mode it was in before.
+    /// Takes over a socket with the timeouts that the kernel knows. Calls wait, whatever mode it is in; where that does not
+    /// matter it stays in it, because clones that were made before share it.
     pub(super) fn adopt(socket: S) -> io::Result<Socket<S>> {
-        sys::set_nonblocking(socket.as_fd(), true)?;
-        Ok(Socket::adopt_nonblocking(socket))
+        let nonblocking = if S::NEEDS_MODE {
+            // SAFETY: a source drops it before it drops the socket, which it never lends mutably.
+            unsafe { Nonblocking::need(&socket) }?
+        } else {
+            Nonblocking::none()
+        };
+        Ok(Socket::adopt_as(socket, nonblocking))
     }
 
     /// The same for any descriptor. What cannot be used fails at its first use.
     pub(super) fn adopt_any(fd: OwnedFd) -> Socket<S> {
-        // It fails for what is no open file, and that fails at every other call too.
-        let _ = sys::set_nonblocking(fd.as_fd(), true);
-        Socket::adopt_nonblocking(fd.into())
+        let socket = S::from(fd);
+        let nonblocking = if S::NEEDS_MODE {
+            // SAFETY: as in `adopt`.
+            let result = unsafe { Nonblocking::need(&socket) };
+            // It fails for what is no open file, and that fails at every other call too.
+            result.unwrap_or_else(|_| Nonblocking::none())
+        } else {
+            Nonblocking::none()
+        };
+        Socket::adopt_as(socket, nonblocking)
     }
 
-    fn adopt_nonblocking(socket: S) -> Socket<S> {
+    fn adopt_as(socket: S, nonblocking: Nonblocking) -> Socket<S> {
         let options = SockRef::from(&socket);
         let read = options.read_timeout().unwrap_or_default();
         let write = options.write_timeout().unwrap_or_default();
@@ -87,19 +103,23 @@ impl<S: StdSocket> Socket<S> {
             Nature::Other
         };
         Socket {
-            source: Source::over(socket),
+            source: Source::with(socket, nonblocking),
             modes: Arc::new(Modes::new(read, write)),
             nature,
+            is_ours: false,
         }
     }
 
-    /// The socket in the mode that std would have left it in, and whether that succeeded. While there are clones that must
-    /// not block their hub, it stays non-blocking.
+    /// The socket in the mode that std would have left it in, and whether that succeeded. If there are clones that need it to
+    /// be non-blocking, that is when the last of them has gone.
     pub(super) fn release(self) -> (S, io::Result<()>) {
-        let shared = S::NEEDS_MODE && Arc::strong_count(&self.modes) > 1;
-        let nonblocking = self.modes.nonblocking() || shared;
+        let said = self.modes.said_of_nonblocking();
         let socket = self.source.release();
-        let result = sys::set_nonblocking(socket.as_fd(), nonblocking);
+        let result = match said.or(self.is_ours.then_some(false)) {
+            Some(nonblocking) => nonblocking::set_mode(socket.as_fd(), nonblocking),
+            // It is in the mode in which it came.
+            None => Ok(()),
+        };
         (socket, result)
     }
 
@@ -110,11 +130,14 @@ impl<S: StdSocket> Socket<S> {
 
     /// Another handle, which shares the modes.
     pub(super) fn try_clone(&self) -> io::Result<Socket<S>> {
-        let duplicate = self.get().as_fd().try_clone_to_owned()?;
+        let duplicate = S::from(self.get().as_fd().try_clone_to_owned()?);
+        // SAFETY: as in `adopt`.
+        let nonblocking = unsafe { self.source.nonblocking().need_by(&duplicate) };
         Ok(Socket {
-            source: Source::over(duplicate.into()),
+            source: Source::with(duplicate, nonblocking),
             modes: Arc::clone(&self.modes),
             nature: self.nature,
+            is_ours: self.is_ours,
         })
     }
 

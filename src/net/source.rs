@@ -27,8 +27,8 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use super::blocking::Blocking;
 use super::modes::Patience;
+use super::nonblocking::Nonblocking;
 use super::sys;
 use crate::context;
 use crate::driver::{Cleared, Direction, Enrolled, Readiness, Registration, Seen, WaiterId};
@@ -104,18 +104,24 @@ impl Purpose {
 /// # }
 /// ```
 ///
-/// # One source for one open file
+/// # Non-blocking mode
 ///
-/// Share a source by reference: any number of greenlets may read and write through it. `T` must give the same descriptor
-/// whenever it is asked. If it does not, waits end too early or never; they can do no more harm than that.
+/// `T` must give the same descriptor whenever it is asked. If it does not, waits end too early or never; they can do no more
+/// harm than that.
 ///
-/// The non-blocking mode that a source needs belongs to the open file, not to the descriptor: whoever has a duplicate, a child
-/// process or the shell behind a terminal, shares it. It is undone when the source ends. What reads a duplicate at that
-/// time then blocks its hub.
+/// The non-blocking mode that a source needs belongs to the open file, not to the descriptor: whoever has a duplicate, another
+/// part of the program or a child process, shares it, and its own reads and writes fail with `WouldBlock` where they would
+/// have waited. So share a source, by reference; or make several of one open file. The mode in which the first of them has
+/// found it comes back when the last of them has gone. What other processes do to it meanwhile cannot be known.
+///
+/// A terminal is shared with the most: standard input, output and error are one open file as a rule, and it is the shell's,
+/// too. So on Linux a terminal is opened anew, non-blocking, and the new file stands for the same number while there are
+/// sources of it: a source of [`stdin`](std::io::stdin) does not disturb `println!`. Where it cannot be opened, because it
+/// belongs to another user or there is no `/proc`, and on other systems, its mode is shared as all others' are.
 pub struct Source<T> {
-    // Dropped before `socket`, as is `blocking`: a descriptor is deregistered before it is closed.
+    // Dropped before `socket`, as is `nonblocking`: a descriptor is deregistered before it is closed.
     registered: Registered,
-    blocking: Blocking,
+    nonblocking: Nonblocking,
     /// Calls since the last one that had to wait. A hint: several greenlets may count here at once.
     streak: AtomicU32,
     socket: T,
@@ -144,20 +150,20 @@ enum Current<'a> {
 }
 
 impl<T> Source<T> {
-    /// Not registered yet. The socket must be in non-blocking mode, and stays in it.
+    /// Not registered yet. Attempts on the socket must not block, in whatever mode it is.
     pub(super) fn over(socket: T) -> Source<T> {
-        Source::with(socket, Blocking::none())
+        Source::with(socket, Nonblocking::none())
     }
 
-    /// The same for a socket whose blocking mode is to come back in the end.
-    pub(super) fn with(socket: T, blocking: Blocking) -> Source<T> {
+    /// The same for a socket that needs to be in non-blocking mode.
+    pub(super) fn with(socket: T, nonblocking: Nonblocking) -> Source<T> {
         let registered = Registered {
             first: OnceLock::new(),
             later: Mutex::new(None),
         };
         Source {
             registered,
-            blocking,
+            nonblocking,
             streak: AtomicU32::new(0),
             socket,
         }
@@ -169,10 +175,15 @@ impl<T> Source<T> {
         &self.socket
     }
 
+    /// What keeps it in non-blocking mode.
+    pub(super) fn nonblocking(&self) -> &Nonblocking {
+        &self.nonblocking
+    }
+
     /// The socket, deregistered, and in the mode that it is to have in the end.
     pub(super) fn release(self) -> T {
         drop(self.registered);
-        drop(self.blocking);
+        drop(self.nonblocking);
         self.socket
     }
 }

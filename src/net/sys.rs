@@ -1,8 +1,8 @@
 //! The system calls that std and socket2 do not offer in the form needed here.
 //!
-//! Transfers say with each call that they must not block (`MSG_DONTWAIT`), besides the descriptor's being in
-//! non-blocking mode: that mode belongs to the open socket, not to the descriptor, so whoever holds a duplicate (another
-//! process, or a std socket that was made from a clone) may switch it off at any moment.
+//! Transfers say with each call that they must not block (`MSG_DONTWAIT`), whatever mode the socket is in: the mode belongs to
+//! the open socket, not to the descriptor, so whoever holds a duplicate (another process, or a std socket that was cloned)
+//! shares it, and may want it otherwise at any moment.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
@@ -12,6 +12,9 @@ use std::time::Instant;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::driver::Direction;
+
+/// Saying so is enough. Elsewhere it is not certain for what sends.
+pub(super) const TRANSFERS_NEED_MODE: bool = !cfg!(any(target_os = "linux", target_os = "android"));
 
 const RECEIVE: i32 = libc::MSG_DONTWAIT;
 
@@ -175,32 +178,6 @@ pub(super) fn internet(address: &SockAddr) -> io::Result<SocketAddr> {
     address
         .as_socket()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "invalid argument"))
-}
-
-/// Puts the socket into non-blocking mode, or out of it.
-pub(super) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
-    SockRef::from(&fd).set_nonblocking(nonblocking)
-}
-
-/// Whether the descriptor is in non-blocking mode.
-pub(super) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: no pointer is passed.
-    match unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) } {
-        -1 => Err(io::Error::last_os_error()),
-        flags => Ok(flags & libc::O_NONBLOCK != 0),
-    }
-}
-
-/// Whether this is the kind of file that systems tell the readiness of.
-pub(super) fn may_be_polled(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: all-zero is a valid `stat`.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: it outlives the call.
-    if unsafe { libc::fstat(fd.as_raw_fd(), &mut stat) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    let kind = stat.st_mode & libc::S_IFMT;
-    Ok(![libc::S_IFREG, libc::S_IFDIR, libc::S_IFBLK].contains(&kind))
 }
 
 /// Whether the descriptor is ready now, or broken.

@@ -174,7 +174,7 @@ fn a_source_moves_nothing_as_what_it_is_made_of_does() {
         assert_eq!(outcome(within(&|| (&near).read(&mut []))), "0");
         assert_eq!(outcome(within(&|| (&near).read_vectored(&mut []))), "0");
         // No room is left.
-        assert!(greenhub::timeout(SHORT, || (&far).write_all(&[0; 1 << 20])).is_err());
+        assert!(greenhub::timeout(SHORT, || (&far).write_all(&vec![0; 1 << 20])).is_err());
         assert_eq!(outcome(within(&|| (&far).write(&[]))), "0");
         assert_eq!(outcome(within(&|| (&far).write_vectored(&[]))), "0");
         within(&|| (&far).flush().map(|()| 0)).unwrap();

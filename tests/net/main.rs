@@ -18,6 +18,8 @@ mod std_tcp;
 mod std_tcp_handles;
 mod std_udp;
 mod std_unix;
+#[cfg(target_os = "linux")]
+mod terminals;
 mod transfers;
 mod udp;
 mod unix;

@@ -38,7 +38,9 @@ fn packets_are_read_one_by_one_to_the_last() {
         let near = UnixStream::from(near);
         wait_for(&near);
         for _ in 0..3 {
-            ["one", "two", "three"].map(|text| far.send(text.as_bytes()).unwrap());
+            for text in ["one", "two", "three"] {
+                far.send(text.as_bytes()).unwrap();
+            }
             assert_reads(&near, &[b"one", b"two", b"three"]);
         }
     });
@@ -51,11 +53,15 @@ fn packets_are_read_through_a_stream_of_any_type() {
         let (near, far) = packet_pair();
         let near = TcpStream::from(near);
         wait_for(&near);
-        ["one", "two"].map(|text| far.send(text.as_bytes()).unwrap());
+        for text in ["one", "two"] {
+            far.send(text.as_bytes()).unwrap();
+        }
         assert_reads(&near, &[b"one", b"two"]);
         let again = near.try_clone().unwrap();
         wait_for(&again);
-        ["three", "four"].map(|text| far.send(text.as_bytes()).unwrap());
+        for text in ["three", "four"] {
+            far.send(text.as_bytes()).unwrap();
+        }
         assert_reads(&again, &[b"three", b"four"]);
     });
 }
@@ -73,7 +79,9 @@ fn a_listener_for_packets_gives_connections_with_packets() {
         far.connect(&address).unwrap();
         let (near, _) = listener.accept().unwrap();
         wait_for(&near);
-        ["one", "two"].map(|text| far.send(text.as_bytes()).unwrap());
+        for text in ["one", "two"] {
+            far.send(text.as_bytes()).unwrap();
+        }
         assert_reads(&near, &[b"one", b"two"]);
     });
 }
@@ -146,7 +154,9 @@ fn sources_that_give_a_message_at_a_time_are_read_to_the_last() {
         };
         let near = Source::new(near).unwrap();
         wait_for(&near);
-        ["one", "two"].map(|text| far.write_all(text.as_bytes()).unwrap());
+        for text in ["one", "two"] {
+            far.write_all(text.as_bytes()).unwrap();
+        }
         assert_reads(&near, &[b"one", b"two"]);
         wait_for(&near);
 
@@ -156,7 +166,9 @@ fn sources_that_give_a_message_at_a_time_are_read_to_the_last() {
         assert!(
             greenhub::timeout(SHORT / 10, || near.read_with(|near| near.recv(&mut [0]))).is_err()
         );
-        ["one", "", "three"].map(|text| far.send(text.as_bytes()).unwrap());
+        for text in ["one", "", "three"] {
+            far.send(text.as_bytes()).unwrap();
+        }
         for length in [3, 0, 5] {
             let read = near.read_with(|near| near.recv(&mut buffer));
             assert_eq!(read.unwrap(), length);
@@ -175,7 +187,9 @@ fn sources_that_give_a_message_at_a_time_are_read_to_the_last() {
         };
         let watch = Source::new(watch).unwrap();
         wait_for(&watch);
-        ["one", "two"].map(|name| File::create(folder.join(name)).unwrap());
+        for name in ["one", "two"] {
+            File::create(folder.join(name)).unwrap();
+        }
         for name in ["one", "two"] {
             // Room for one event.
             let mut event = [0; 32];

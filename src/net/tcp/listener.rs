@@ -9,7 +9,6 @@ use socket2::SockRef;
 use super::stream::TcpStream;
 use crate::net::accept::Acceptor;
 use crate::net::address::{ToSocketAddrs, first_of};
-use crate::net::nature::Nature;
 use crate::net::socket::Socket;
 use crate::net::sys;
 use crate::net::traits::{descriptor_traits, socket_methods};
@@ -134,11 +133,6 @@ impl TcpListener {
     #[deprecated = "std's is, too: `ListenOptions::only_v6` decides it"]
     pub fn only_v6(&self) -> io::Result<bool> {
         SockRef::from(self.socket.get()).only_v6()
-    }
-
-    /// One that listens already, in non-blocking mode.
-    pub(super) fn new(listener: std::net::TcpListener) -> TcpListener {
-        TcpListener::from_socket(Socket::new(listener, Nature::Tcp))
     }
 
     fn from_socket(socket: Socket<std::net::TcpListener>) -> TcpListener {
