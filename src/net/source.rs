@@ -209,7 +209,7 @@ impl<T: AsFd> Source<T> {
         patience: Patience,
         mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.give_way();
+        self.give_way(patience);
         match uninterrupted(|| attempt(self.socket.as_fd())) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.run(purpose, patience, attempt)
@@ -228,7 +228,7 @@ impl<T: AsFd> Source<T> {
         is_short: impl Fn(&R) -> bool,
     ) -> io::Result<R> {
         let fd = self.socket.as_fd();
-        self.give_way();
+        self.give_way(patience);
         let mut deadline = None;
         let mut is_last = patience == Patience::None;
         let mut has_waited = false;
@@ -249,7 +249,13 @@ impl<T: AsFd> Source<T> {
                         }
                         return Ok(done);
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        if patience == Patience::None && error.kind() == io::ErrorKind::WouldBlock {
+                            // The hub may have what a loop around this waits for.
+                            wait::yield_if_overdue();
+                        }
+                        return Err(error);
+                    }
                 }
             }
             wait::deliver_due();
@@ -299,13 +305,17 @@ impl<T: AsFd> Source<T> {
         Ok(())
     }
 
-    /// A greenlet whose peers are fast never waits: it gives way to the others now and then.
-    fn give_way(&self) {
+    /// A greenlet whose peers are fast never waits: it gives way to the others now and then. What may not wait delivers
+    /// nothing, either.
+    fn give_way(&self, patience: Patience) {
         // Relaxed: see the field.
         let streak = self.streak.load(Ordering::Relaxed).wrapping_add(1);
         self.streak.store(streak, Ordering::Relaxed);
         if streak % STREAK == 0 {
-            wait::checkpoint();
+            match patience {
+                Patience::None => wait::yield_if_overdue(),
+                _ => wait::checkpoint(),
+            }
         }
     }
 }

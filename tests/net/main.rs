@@ -13,6 +13,7 @@ mod names;
 mod options;
 #[cfg(target_os = "linux")]
 mod packets;
+mod polling;
 mod sources;
 mod std_tcp;
 mod std_tcp_handles;
