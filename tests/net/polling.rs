@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
+use greenhub::net::server::Server;
 use greenhub::net::unix::{UnixDatagram, UnixStream};
 use greenhub::net::{TcpStream, UdpSocket};
 use greenhub::runtime::Runtime;
@@ -82,6 +83,26 @@ fn whoever_polls_a_socket_lets_its_peer_run() {
         let receiver = greenhub::spawn(move || receiver.recv(&mut [0; 8]).map(|_| receiver));
         assert_eq!(poll(|| sender.send_to(b"x", &path)), 1);
         receiver.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn whoever_asks_a_server_again_and_again_lets_it_run() {
+    on_one_hub("questions to a server", || {
+        let (listener, address) = listen();
+        let server = Server::new(listener);
+        let handle = server.handle();
+        let serving = greenhub::spawn(move || server.serve(|_, _| ()));
+        let client = greenhub::spawn(move || TcpStream::connect(address));
+        while handle.metrics().accepted == 0 {}
+        let stopper = {
+            let handle = handle.clone();
+            greenhub::spawn(move || handle.stop(Duration::ZERO))
+        };
+        while !handle.is_stopping() {}
+        stopper.join().unwrap();
+        client.join().unwrap().unwrap();
+        assert_eq!(serving.join().unwrap().unwrap().killed(), 0);
     });
 }
 
