@@ -12,6 +12,7 @@
 //!   std's effect on a socket and its clones. On Linux a std socket that becomes one of these keeps its mode: what was cloned
 //!   from it before goes on blocking, as its owner expects. A listener does not, as there is no call that accepts without
 //!   waiting: its std clones fail with `WouldBlock` as long as it lives.
+//! - Dropping a socket that lingers (`SO_LINGER`) does not wait: an OS thread does, and the port is free when it has.
 //! - Names in addresses are resolved elsewhere, so that the hub goes on: [`ToSocketAddrs`] is a trait of this crate, in std's
 //!   shape.
 //! - [`ListenOptions`] makes listeners with a backlog of one's own, or several on one port.
@@ -39,6 +40,8 @@
 mod accept;
 mod address;
 mod file;
+mod handle;
+mod lingering;
 mod modes;
 mod nature;
 mod nonblocking;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::primitive::atomic::{AtomicU8, AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// The settings that all clones of one socket share, as they share the kernel's. Each is a word of its own that orders
 /// nothing else, so all accesses are relaxed.
@@ -13,6 +13,8 @@ pub(super) struct Modes {
     write: AtomicU64,
     /// One of the constants.
     nonblocking: AtomicU8,
+    /// Others have, or had, the descriptor, and may have set what no call here does.
+    is_lent: AtomicBool,
 }
 
 /// Nobody has said.
@@ -77,6 +79,20 @@ impl Modes {
             UNSAID => None,
             said => Some(said == NONBLOCKING),
         }
+    }
+
+    /// Others get the descriptor, or have given it.
+    #[inline]
+    pub(super) fn set_lent(&self) {
+        if !self.is_lent() {
+            self.is_lent.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Others have, or had, the descriptor: the system must be asked whether the socket lingers.
+    #[inline]
+    pub(super) fn is_lent(&self) -> bool {
+        self.is_lent.load(Ordering::Relaxed)
     }
 
     /// How long a read may wait.

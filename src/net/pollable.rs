@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use super::file;
+use super::lingering::Spare;
 use super::modes::Patience;
 use super::nonblocking::Nonblocking;
 use super::source::{Purpose, Source};
@@ -15,6 +16,9 @@ impl<T: AsFd> Source<T> {
     ///
     /// It may own the descriptor, or borrow it: `Source::new(&socket)` and `Source::new(socket.as_fd())` will do. Several
     /// sources of one descriptor may wait at the same time.
+    ///
+    /// If it is a socket that lingers already (`SO_LINGER`), dropping the source does not wait for that: a duplicate of the descriptor
+    /// is kept, and closed by an OS thread.
     ///
     /// # Errors
     ///
@@ -29,7 +33,8 @@ impl<T: AsFd> Source<T> {
         }
         // SAFETY: a source drops it before it drops `io`, which it never lends mutably.
         let nonblocking = unsafe { Nonblocking::need(&io) }?;
-        Ok(Source::with(io, nonblocking))
+        let spare = Spare::of(io.as_fd());
+        Ok(Source::with_spare(io, nonblocking, spare))
     }
 
     /// What the source was made of. Do not change its descriptor's mode.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
+use super::handle::Handle;
 use super::modes::{Modes, Patience};
 use super::nature::Nature;
 use super::nonblocking::{self, Nonblocking};
@@ -43,9 +44,8 @@ impl StdSocket for unix::net::UnixListener {
 }
 
 /// A socket of either world: std's underneath, greenlets' above.
-pub(super) struct Socket<S> {
-    source: Source<S>,
-    modes: Arc<Modes>,
+pub(super) struct Socket<S: Into<OwnedFd>> {
+    source: Source<Handle<S>>,
     nature: Nature,
     /// It was made non-blocking from the start: std would have made it otherwise.
     is_ours: bool,
@@ -54,17 +54,20 @@ pub(super) struct Socket<S> {
 impl<S: StdSocket> Socket<S> {
     /// A new socket, in non-blocking mode from the start.
     pub(super) fn new(socket: S, nature: Nature) -> Socket<S> {
-        Socket::from_source(Source::over(socket), nature)
-    }
-
-    /// A new socket that has been waited for.
-    pub(super) fn from_source(source: Source<S>, nature: Nature) -> Socket<S> {
         Socket {
-            source,
-            modes: Arc::default(),
+            source: Source::over(Handle::new(socket, Arc::default())),
             nature,
             is_ours: true,
         }
+    }
+
+    /// What this one, a listener, has just accepted: the same kind of socket, which has inherited its options.
+    pub(super) fn accepted<A: StdSocket>(&self, fd: OwnedFd) -> Socket<A> {
+        let socket = Socket::new(A::from(fd), self.nature);
+        if self.modes().is_lent() {
+            socket.modes().set_lent();
+        }
+        socket
     }
 
     /// Takes over a socket with the timeouts that the kernel knows. Calls wait, whatever mode it is in; where that does not
@@ -102,9 +105,10 @@ impl<S: StdSocket> Socket<S> {
         } else {
             Nature::Other
         };
+        let modes = Modes::new(read, write);
+        modes.set_lent();
         Socket {
-            source: Source::with(socket, nonblocking),
-            modes: Arc::new(Modes::new(read, write)),
+            source: Source::with(Handle::new(socket, Arc::new(modes)), nonblocking),
             nature,
             is_ours: false,
         }
@@ -113,8 +117,8 @@ impl<S: StdSocket> Socket<S> {
     /// The socket in the mode that std would have left it in, and whether that succeeded. If there are clones that need it to
     /// be non-blocking, that is when the last of them has gone.
     pub(super) fn release(self) -> (S, io::Result<()>) {
-        let said = self.modes.said_of_nonblocking();
-        let socket = self.source.release();
+        let said = self.modes().said_of_nonblocking();
+        let socket = self.source.release().into_std();
         let result = match said.or(self.is_ours.then_some(false)) {
             Some(nonblocking) => nonblocking::set_mode(socket.as_fd(), nonblocking),
             // It is in the mode in which it came.
@@ -128,14 +132,20 @@ impl<S: StdSocket> Socket<S> {
         self.source.get()
     }
 
+    /// The same for others, who may do with it what they like.
+    pub(super) fn lend(&self) -> &S {
+        self.modes().set_lent();
+        self.get()
+    }
+
     /// Another handle, which shares the modes.
     pub(super) fn try_clone(&self) -> io::Result<Socket<S>> {
         let duplicate = S::from(self.get().as_fd().try_clone_to_owned()?);
         // SAFETY: as in `adopt`.
         let nonblocking = unsafe { self.source.nonblocking().need_by(&duplicate) };
+        let duplicate = Handle::new(duplicate, Arc::clone(self.source.get().modes()));
         Ok(Socket {
             source: Source::with(duplicate, nonblocking),
-            modes: Arc::clone(&self.modes),
             nature: self.nature,
             is_ours: self.is_ours,
         })
@@ -146,7 +156,7 @@ impl<S: StdSocket> Socket<S> {
         let options = SockRef::from(self.get());
         // The kernel's own does nothing in non-blocking mode, but a std socket that this becomes will need it.
         options.set_read_timeout(in_kernel(timeout)?)?;
-        self.modes.set_read_timeout(timeout);
+        self.modes().set_read_timeout(timeout);
         Ok(())
     }
 
@@ -154,18 +164,13 @@ impl<S: StdSocket> Socket<S> {
     pub(super) fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         let options = SockRef::from(self.get());
         options.set_write_timeout(in_kernel(timeout)?)?;
-        self.modes.set_write_timeout(timeout);
+        self.modes().set_write_timeout(timeout);
         Ok(())
-    }
-
-    /// What kind of socket it is, and so are those that it accepts.
-    pub(super) fn nature(&self) -> Nature {
-        self.nature
     }
 
     /// How calls wait.
     pub(super) fn modes(&self) -> &Modes {
-        &self.modes
+        self.source.get().modes()
     }
 
     /// Closes one direction or both.
@@ -178,6 +183,17 @@ impl<S: StdSocket> Socket<S> {
         SockRef::from(self.get()).take_error()
     }
 
+    /// Repeats what connects until it does not fail with `WouldBlock`.
+    #[track_caller]
+    pub(super) fn connect_with(
+        &self,
+        patience: Patience,
+        mut attempt: impl FnMut(&S) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.source
+            .run(Purpose::CONNECT, patience, |_| attempt(self.get()))
+    }
+
     /// Repeats what reads, or accepts, until it does not fail with `WouldBlock`.
     #[track_caller]
     pub(super) fn read_with<R>(
@@ -186,7 +202,7 @@ impl<S: StdSocket> Socket<S> {
         attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
         self.source
-            .run(purpose, self.modes.read_patience(), attempt)
+            .run(purpose, self.modes().read_patience(), attempt)
     }
 
     /// Repeats what writes until it does not fail with `WouldBlock`.
@@ -201,7 +217,7 @@ impl<S: StdSocket> Socket<S> {
 
     /// How long a write may wait.
     pub(super) fn write_patience(&self) -> Patience {
-        self.modes.write_patience()
+        self.modes().write_patience()
     }
 }
 
@@ -221,7 +237,7 @@ impl<S: StdSocket> Socket<S> {
             };
             let first = attempt(fd);
             // In non-blocking mode std's fails, too.
-            if !would_block(&first) || self.modes.nonblocking() || !sys::is_shut_down(fd)? {
+            if !would_block(&first) || self.modes().nonblocking() || !sys::is_shut_down(fd)? {
                 return first;
             }
             // What was there before the shutdown is there now, and no more comes.
@@ -237,7 +253,7 @@ impl<S: StdSocket> Socket<S> {
     #[track_caller]
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let asked_for = sys::asked_for([buffer.len()].into_iter());
-        let patience = self.modes.read_patience();
+        let patience = self.modes().read_patience();
         self.transfer(Purpose::READ, patience, asked_for, |fd| {
             sys::receive(fd, buffer)
         })
@@ -255,7 +271,7 @@ impl<S: StdSocket> Socket<S> {
             return Ok(0);
         }
         let asked_for = sys::asked_for(buffers.iter().map(|buffer| buffer.len()));
-        let patience = self.modes.read_patience();
+        let patience = self.modes().read_patience();
         self.transfer(Purpose::READ, patience, asked_for, |fd| {
             sys::receive_vectored(fd, buffers)
         })
@@ -265,7 +281,7 @@ impl<S: StdSocket> Socket<S> {
     #[track_caller]
     pub(super) fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         let asked_for = sys::asked_for([buffer.len()].into_iter());
-        let patience = self.modes.write_patience();
+        let patience = self.modes().write_patience();
         self.transfer(Purpose::WRITE, patience, asked_for, |fd| {
             sys::send(fd, buffer)
         })
@@ -281,7 +297,7 @@ impl<S: StdSocket> Socket<S> {
             return Ok(0);
         }
         let asked_for = sys::asked_for(buffers.iter().map(|buffer| buffer.len()));
-        let patience = self.modes.write_patience();
+        let patience = self.modes().write_patience();
         self.transfer(Purpose::WRITE, patience, asked_for, |fd| {
             sys::send_vectored(fd, buffers)
         })
@@ -306,7 +322,7 @@ impl<S: StdSocket> Socket<S> {
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for Socket<S> {
+impl<S: fmt::Debug + Into<OwnedFd>> fmt::Debug for Socket<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)
     }

@@ -27,6 +27,7 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
+use super::lingering::Spare;
 use super::modes::Patience;
 use super::nonblocking::Nonblocking;
 use super::sys;
@@ -125,6 +126,8 @@ pub struct Source<T> {
     /// Calls since the last one that had to wait. A hint: several greenlets may count here at once.
     streak: AtomicU32,
     socket: T,
+    // Dropped after `socket`.
+    spare: Spare,
 }
 
 /// The registrations of one socket.
@@ -157,6 +160,11 @@ impl<T> Source<T> {
 
     /// The same for a socket that needs to be in non-blocking mode.
     pub(super) fn with(socket: T, nonblocking: Nonblocking) -> Source<T> {
+        Source::with_spare(socket, nonblocking, Spare::none())
+    }
+
+    /// The same for one whose owner may close it without regard to its lingering.
+    pub(super) fn with_spare(socket: T, nonblocking: Nonblocking, spare: Spare) -> Source<T> {
         let registered = Registered {
             first: OnceLock::new(),
             later: Mutex::new(None),
@@ -166,6 +174,7 @@ impl<T> Source<T> {
             nonblocking,
             streak: AtomicU32::new(0),
             socket,
+            spare,
         }
     }
 
@@ -184,6 +193,7 @@ impl<T> Source<T> {
     pub(super) fn release(self) -> T {
         drop(self.registered);
         drop(self.nonblocking);
+        self.spare.dismiss();
         self.socket
     }
 }

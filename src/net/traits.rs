@@ -12,13 +12,13 @@ macro_rules! descriptor_traits {
 
         impl std::os::fd::AsFd for $Ours {
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-                self.socket.get().as_fd()
+                self.socket.lend().as_fd()
             }
         }
 
         impl std::os::fd::AsRawFd for $Ours {
             fn as_raw_fd(&self) -> std::os::fd::RawFd {
-                self.socket.get().as_raw_fd()
+                self.socket.lend().as_raw_fd()
             }
         }
 

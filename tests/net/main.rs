@@ -8,6 +8,7 @@ mod ends;
 mod faults;
 mod greenlets;
 mod kills;
+mod lingering;
 mod modes;
 mod names;
 mod options;

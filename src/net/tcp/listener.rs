@@ -79,7 +79,7 @@ impl TcpListener {
     #[track_caller]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (socket, peer) = self.acceptor.accept(&self.socket)?;
-        let stream = TcpStream::accepted(socket, self.socket.nature());
+        let stream = TcpStream::from_socket(self.socket.accepted(socket));
         Ok((stream, sys::internet(&peer)?))
     }
 

@@ -71,7 +71,8 @@ impl UnixStream {
         retry(WaitKind::Connect, Patience::Endless, || {
             socket.connect(&address)
         })?;
-        Ok(UnixStream::accepted(socket.into()))
+        let socket = Socket::new(OwnedFd::from(socket).into(), Nature::Other);
+        Ok(UnixStream::from_socket(socket))
     }
 
     /// Two sockets that are connected to each other.
@@ -112,12 +113,7 @@ impl UnixStream {
         self.socket.shutdown(how)
     }
 
-    /// A connection that was just made, in non-blocking mode already.
-    pub(super) fn accepted(socket: OwnedFd) -> UnixStream {
-        UnixStream::from_socket(Socket::new(socket.into(), Nature::Other))
-    }
-
-    fn from_socket(socket: Socket<net::UnixStream>) -> UnixStream {
+    pub(super) fn from_socket(socket: Socket<net::UnixStream>) -> UnixStream {
         UnixStream { socket }
     }
 }
