@@ -153,6 +153,12 @@ impl<W> Readiness<W> {
         self.clear_if(seen, CLOSED | WARY)
     }
 
+    /// Somebody waits.
+    pub(crate) fn is_awaited(&self) -> bool {
+        // Relaxed: it may have changed when the caller acts on it, in any case.
+        self.word.load(Ordering::Relaxed) & WAITING != 0
+    }
+
     /// Puts a waiter on the list, unless there is something to try.
     pub(crate) fn enrol(&self, waiter: W) -> Enrolled {
         let mut waiters = self.waiters.lock();

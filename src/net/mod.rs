@@ -47,6 +47,7 @@ mod nature;
 mod nonblocking;
 mod pause;
 mod pollable;
+mod registered;
 pub mod server;
 mod socket;
 mod source;
@@ -56,6 +57,7 @@ mod terminal;
 mod traits;
 mod udp;
 pub mod unix;
+mod watch;
 
 pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,

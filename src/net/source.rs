@@ -17,25 +17,22 @@
 //! Where nothing can park (on a plain OS thread, or in a destructor that runs during an unwinding) the wait is a poll(2)
 //! on the descriptor itself, which does not depend on any hub's polling.
 //!
-//! A registration lasts as long as the socket, with one exception: when the hub's runtime has been shut down, events come
-//! no more, and whoever waits next registers with their own hub. (The first registration is read without a lock; the
-//! rare second one is behind it.)
+//! Which registration that is, and when another takes its place: see `registered`.
 
 use std::fmt;
 use std::io;
-use std::ops::Deref;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use super::lingering::Spare;
 use super::modes::Patience;
 use super::nonblocking::Nonblocking;
+use super::registered::{Current, Registered};
 use super::sys;
-use crate::context;
-use crate::driver::{Cleared, Direction, Enrolled, Readiness, Registration, Seen, WaiterId};
+use super::watch::Watch;
+use crate::driver::{Cleared, Direction, Enrolled, Readiness, Seen, WaiterId};
 use crate::greenlet::{Unparker, WaitKind};
 use crate::primitive::atomic::{AtomicU32, Ordering};
-use crate::primitive::sync::{Arc, Mutex, OnceLock};
 use crate::wait;
 
 /// After this many calls in a row that did not have to wait, a greenlet looks whether others should run.
@@ -121,35 +118,13 @@ impl Purpose {
 /// belongs to another user or there is no `/proc`, and on other systems, its mode is shared as all others' are.
 pub struct Source<T> {
     // Dropped before `socket`, as is `nonblocking`: a descriptor is deregistered before it is closed.
-    registered: Registered,
+    registered: Registered<Watch>,
     nonblocking: Nonblocking,
     /// Calls since the last one that had to wait. A hint: several greenlets may count here at once.
     streak: AtomicU32,
     socket: T,
     // Dropped after `socket`.
     spare: Spare,
-}
-
-/// The registrations of one socket.
-struct Registered {
-    first: OnceLock<Watch>,
-    /// The one that has replaced the first, whose hub has gone. Also the lock under which registrations are made, so that
-    /// nobody makes two.
-    later: Mutex<Option<Arc<Watch>>>,
-}
-
-/// A registration, and what must live as long.
-struct Watch {
-    // Dropped before `_duplicate`.
-    registration: Registration,
-    /// What is registered, if not the socket's own descriptor.
-    _duplicate: Option<OwnedFd>,
-}
-
-/// A registration to wait with.
-enum Current<'a> {
-    First(&'a Watch),
-    Later(Arc<Watch>),
 }
 
 impl<T> Source<T> {
@@ -165,12 +140,8 @@ impl<T> Source<T> {
 
     /// The same for one whose owner may close it without regard to its lingering.
     pub(super) fn with_spare(socket: T, nonblocking: Nonblocking, spare: Spare) -> Source<T> {
-        let registered = Registered {
-            first: OnceLock::new(),
-            later: Mutex::new(None),
-        };
         Source {
-            registered,
+            registered: Registered::new(),
             nonblocking,
             streak: AtomicU32::new(0),
             socket,
@@ -243,7 +214,9 @@ impl<T: AsFd> Source<T> {
         let mut is_last = patience == Patience::None;
         let mut has_waited = false;
         loop {
-            let current = self.registered.current(purpose.direction);
+            let current = self
+                .registered
+                .current(|watch| watch.look(purpose.direction));
             let seen = current.as_ref().map_or(Seen::BIRTH, |(_, seen)| *seen);
             if seen.is_ready() || is_last || !can_park() {
                 match uninterrupted(|| attempt(fd)) {
@@ -288,7 +261,7 @@ impl<T: AsFd> Source<T> {
         purpose: Purpose,
         deadline: Option<Instant>,
         seen: Seen,
-        current: Option<Current<'_>>,
+        current: Option<Current<'_, Watch>>,
     ) -> io::Result<()> {
         // Relaxed: see the field.
         self.streak.store(0, Ordering::Relaxed);
@@ -297,9 +270,16 @@ impl<T: AsFd> Source<T> {
             let until = wait::within_limits(deadline);
             return sys::block(fd, purpose.direction, until).map(drop);
         }
-        let current = match current {
-            Some(current) => current,
-            None => self.registered.register(fd)?,
+        // SAFETY: the descriptor stays open for as long as the source has the socket, and the registrations in a source are
+        // dropped before its socket; whoever holds a `Current` borrows the source. It stays open, because it was given for
+        // the length of a shared borrow, and must be good for as long as any shared borrow could last: the socket cannot
+        // tell when one ends, only when it is mutably borrowed, which a source never does, or dropped.
+        let make = || unsafe { Watch::new(fd) };
+        let Some(current) = self
+            .registered
+            .to_wait_with(current, Watch::is_near, make)?
+        else {
+            return Ok(());
         };
         let readiness = current.readiness(purpose.direction);
         if seen.is_ready() && readiness.clear(seen) == Cleared::No {
@@ -345,107 +325,6 @@ impl Drop for Withdraw<'_> {
 impl<T: fmt::Debug> fmt::Debug for Source<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.socket.fmt(f)
-    }
-}
-
-impl Registered {
-    /// The registration, unless its hub has gone, and what its word says.
-    #[inline]
-    fn current(&self, direction: Direction) -> Option<(Current<'_>, Seen)> {
-        let first = self.first.get()?;
-        let seen = first.registration.readiness(direction).look();
-        if seen.is_closed() {
-            self.current_later(direction)
-        } else {
-            Some((Current::First(first), seen))
-        }
-    }
-
-    #[cold]
-    fn current_later(&self, direction: Direction) -> Option<(Current<'_>, Seen)> {
-        let later = self.later.lock().clone()?;
-        let seen = later.registration.readiness(direction).look();
-        if seen.is_closed() {
-            None
-        } else {
-            Some((Current::Later(later), seen))
-        }
-    }
-
-    /// Registers with the hub that runs here, unless another greenlet has been faster.
-    #[cold]
-    fn register(&self, fd: BorrowedFd<'_>) -> io::Result<Current<'_>> {
-        let mut later = self.later.lock();
-        if let Some(first) = self.first.get() {
-            if !is_closed(first) {
-                return Ok(Current::First(first));
-            }
-            if let Some(later) = later.as_ref().filter(|later| !is_closed(later)) {
-                return Ok(Current::Later(Arc::clone(later)));
-            }
-        }
-        let new = watch(fd)?;
-        if self.first.get().is_none() {
-            return Ok(Current::First(self.first.get_or_init(|| new)));
-        }
-        let new = Arc::new(new);
-        *later = Some(Arc::clone(&new));
-        Ok(Current::Later(new))
-    }
-}
-
-/// Registers a source's descriptor with the hub that runs here.
-fn watch(fd: BorrowedFd<'_>) -> io::Result<Watch> {
-    // SAFETY: the descriptor stays open for as long as the source has the socket, and the registrations in a source are
-    // dropped before its socket; whoever holds a `Current` borrows the source. It stays open, because it was given for the
-    // length of a shared borrow, and must be good for as long as any shared borrow could last: the socket cannot tell when
-    // one ends, only when it is mutably borrowed, which a source never does, or dropped.
-    match unsafe { register(fd) } {
-        Ok(registration) => Ok(Watch {
-            registration,
-            _duplicate: None,
-        }),
-        // Another source on the same descriptor has been here. To the poller a duplicate is a stranger.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let duplicate = fd.try_clone_to_owned()?;
-            // SAFETY: it is kept beside the registration, and closed after it.
-            let registration = unsafe { register(duplicate.as_fd()) }?;
-            Ok(Watch {
-                registration,
-                _duplicate: Some(duplicate),
-            })
-        }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this kind of file is always ready, or its system cannot tell: it cannot be waited for",
-        )),
-        Err(error) => Err(error),
-    }
-}
-
-/// # Safety
-///
-/// As for [`Registration::new`].
-unsafe fn register(fd: BorrowedFd<'_>) -> io::Result<Registration> {
-    // SAFETY: the caller's promise.
-    context::with_driver(|driver| unsafe { Registration::new(driver, fd) })
-        .expect("a greenlet runs on a hub")
-}
-
-/// The registration's hub has gone.
-fn is_closed(watch: &Watch) -> bool {
-    let readiness = watch.registration.readiness(Direction::Read);
-    readiness.look().is_closed()
-}
-
-impl Deref for Current<'_> {
-    type Target = Registration;
-
-    fn deref(&self) -> &Registration {
-        match self {
-            Current::First(first) => &first.registration,
-            Current::Later(later) => &later.registration,
-        }
     }
 }
 

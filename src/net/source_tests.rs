@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use crate::{catch_kill, spawn, timeout};
 
 /// How many are on the lists of a source, which has been waited for.
 fn waiting<T>(source: &Source<T>) -> usize {
-    let first = source.registered.first.get().expect("it was waited for");
+    let first = source.registered.first().expect("it was waited for");
     [Direction::Read, Direction::Write]
-        .map(|direction| first.registration.readiness(direction).waiting())
+        .map(|direction| first.readiness(direction).waiting())
         .iter()
         .sum()
 }
@@ -55,7 +56,7 @@ fn a_kill_that_comes_before_the_park_leaves_nothing_on_the_list() {
             })
         };
         let greenlet = reader.greenlet().clone();
-        crate::offload(move || {
+        let killer = std::thread::spawn(move || {
             for at in 1..=ROUNDS {
                 while round.load(Ordering::Relaxed) < at {
                     std::hint::spin_loop();
@@ -65,6 +66,7 @@ fn a_kill_that_comes_before_the_park_leaves_nothing_on_the_list() {
             }
         });
         reader.join().unwrap();
+        killer.join().unwrap();
         assert_eq!(waiting(&near), 0);
     });
 }

@@ -15,6 +15,7 @@ mod options;
 #[cfg(target_os = "linux")]
 mod packets;
 mod polling;
+mod runtimes;
 mod sources;
 mod std_tcp;
 mod std_tcp_handles;
