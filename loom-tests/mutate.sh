@@ -167,6 +167,7 @@ mutate 'readiness: an event does not look for waiters' $readiness readiness 's/(
 mutate 'readiness: a close does not look for waiters' $readiness readiness 's/(fn close\(.*?)if old & WAITING != 0/$1if false/s'
 mutate 'readiness: a short read hides the end' $readiness readiness 's/clear_if\(seen, CLOSED \| WARY\)/clear_if(seen, CLOSED)/'
 mutate 'readiness: who withdraws takes the others along' $readiness readiness 's/if waiters\.list\.is_empty\(\) \{/if true {/'
+mutate 'readiness: who withdraws stays on the list' $readiness readiness 's/(fn withdraw\(.*?)let waiter = self\.take\(&mut waiters, id\);/$1let waiter = None::<W>; let _ = (id, \&mut waiters);/s'
 mutate 'readiness: a close is cleared' $readiness readiness 's/fetch_or\(CLOSED \| READY, /fetch_or(CLOSED, /; s/clear_if\(seen, CLOSED\)/clear_if(seen, 0)/; s/READY \| CLOSED\) == 0/READY) == 0/'
 
 timers=src/driver/timers.rs

@@ -7,8 +7,7 @@ use super::idle::Idle;
 use super::owned::Owned;
 use super::queue::{Injector, Queue};
 use super::remote::Remote;
-use super::reserve::Reserve;
-use crate::driver::Driver;
+use crate::driver::{Driver, LaneId};
 use crate::fiber::StackPool;
 use crate::greenlet::Ready;
 use crate::primitive::atomic::{AtomicU64, Ordering};
@@ -57,8 +56,9 @@ impl Lane {
     ) -> io::Result<(Lane, Vec<Queue>)> {
         let mut queues = Vec::with_capacity(hubs);
         let mut remotes = Vec::with_capacity(hubs);
+        let id = LaneId::new();
         for index in 0..hubs {
-            let driver = Driver::new().map_err(|error| {
+            let driver = Driver::new(id).map_err(|error| {
                 io::Error::new(
                     error.kind(),
                     format!(
