@@ -67,6 +67,7 @@ mutate 'wait queue: no fence before the look' $queue/queue.rs waiting 's/(fn ent
 mutate 'wait queue: the look comes before the list' $queue/queue.rs waiting 's/locked\.link\(node, at_front\);(.*?)let ready = look\(&mut locked, node\);/$1let ready = look(&mut locked, node); locked.link(node, at_front);/s'
 mutate 'wait queue: a completion does not publish' $queue/ticket.rs locks 's/completed, Ordering::Release, Ordering::Relaxed/completed, Ordering::Relaxed, Ordering::Relaxed/'
 mutate 'wait queue: a waiter does not acquire' $queue/ticket.rs locks 's/self\.0\.load\(Ordering::Acquire\)/self.0.load(Ordering::Relaxed)/'
+mutate 'wait queue: the end of the time delivers what is due' $queue/queue.rs conditions 's/give_way_quietly\(\);/crate::wait::give_way();/'
 mutate 'wait queue: a waiter withdraws from what was completed' $queue/queue.rs waiting 's/if !ticket\.withdraw\(\) \{/let _ = ticket.withdraw(); if false {/'
 mutate 'wait queue: a completion of one who has withdrawn counts' $queue/locked.rs waiting 's/let completed = node\.complete\(token\);/let _ = node.complete(token); let completed = true;/'
 mutate 'wait queue: nobody is woken' $queue/locked.rs waiting 's/self\.to_wake\.extend\(unparker\);/drop(unparker);/'

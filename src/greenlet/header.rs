@@ -329,6 +329,7 @@ impl Header {
         // SAFETY: the greenlet runs, so its scheduler is valid (`Schedule`'s contract).
         if !unsafe { self.home().as_ref() }.is_closing() {
             self.state.refuse_kill();
+            self.interrupts.forget_kill();
         }
     }
 

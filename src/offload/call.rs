@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::outcome::Outcome;
 use super::pool::{Pool, Submitted};
 use crate::context;
-use crate::greenlet::{deliver_by_unwinding, discard};
+use crate::greenlet::discard;
 use crate::primitive::sync::{Arc, OnceLock};
 use crate::wait::{self, Outside};
 
@@ -85,7 +85,7 @@ where
     match begin(f)?.wait() {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(payload)) => resume_unwind(payload),
-        Err(interrupt) => deliver_by_unwinding(interrupt),
+        Err(interrupt) => wait::deliver(interrupt),
     }
 }
 

@@ -13,6 +13,7 @@ use super::worker;
 use crate::context;
 use crate::fiber::StackPool;
 use crate::fiber::overflow::{self, AltStack};
+use crate::primitive::NoUnwind;
 use crate::primitive::sync::Arc;
 
 /// Starts a runtime's main lane. The compute lane is started when it is first used.
@@ -106,7 +107,7 @@ fn release_threads(shared: &Arc<Shared>, threads: Vec<Prepared>, queues: Vec<Que
 /// A hub thread, from beginning to end.
 fn run_thread(shared: Arc<Shared>, kind: LaneKind, index: usize, queue: Queue) {
     // A panic that gets here is a bug of this crate, and the greenlets of this hub could never be unwound.
-    let abort = AbortOnUnwind;
+    let no_unwind = NoUnwind::begin();
     {
         // Without an alternate stack an overflow still ends the process, only less politely.
         let _alt_stack = AltStack::install();
@@ -124,15 +125,6 @@ fn run_thread(shared: Arc<Shared>, kind: LaneKind, index: usize, queue: Queue) {
         // SAFETY: as above.
         unsafe { context::set_current(ptr::null()) };
     }
-    std::mem::forget(abort);
+    no_unwind.end();
     shared.thread_ends();
-}
-
-/// Aborts the process when it is dropped, which only an unwinding does.
-struct AbortOnUnwind;
-
-impl Drop for AbortOnUnwind {
-    fn drop(&mut self) {
-        std::process::abort();
-    }
 }

@@ -35,8 +35,3 @@ pub(crate) enum WaitKind {
     Semaphore,
     Send,
 }
-
-/// A double: models of kills wait quietly, and see how the wait ended.
-pub(crate) fn deliver_by_unwinding(_: Interrupt) -> ! {
-    unreachable!("a model that kills waits quietly")
-}
