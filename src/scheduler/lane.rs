@@ -7,6 +7,7 @@ use super::idle::Idle;
 use super::owned::Owned;
 use super::queue::{Injector, Queue};
 use super::remote::Remote;
+use super::reserve::Reserve;
 use crate::driver::{Driver, LaneId};
 use crate::fiber::StackPool;
 use crate::greenlet::Ready;
