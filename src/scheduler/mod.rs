@@ -17,6 +17,7 @@
 mod backlog;
 mod census;
 mod closing;
+mod giving_up;
 mod heartbeat;
 mod help;
 mod hub;
@@ -33,6 +34,7 @@ mod placement;
 mod question;
 mod queue;
 mod remote;
+mod reserve;
 mod running;
 mod schedule;
 mod shared;

@@ -19,6 +19,7 @@ mod join;
 mod outside;
 mod park;
 mod permit;
+mod quiet_yield;
 mod shield;
 mod unparker;
 mod wait_queue;
@@ -26,7 +27,8 @@ mod yielding;
 
 pub use catch_kill::{Killed, catch_kill};
 pub use checkpoint::checkpoint;
-pub(crate) use interrupt::{deliver_due, with_time_limit};
+pub(crate) use checkpoint::yield_if_overdue;
+pub(crate) use interrupt::{deliver, deliver_due, with_time_limit};
 pub use join::{JoinHandle, LocalJoinHandle};
 pub(crate) use outside::Outside;
 pub(crate) use park::{deadline_after, has_passed, in_greenlet, park, within_limits};

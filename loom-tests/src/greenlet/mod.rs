@@ -28,15 +28,11 @@ pub(crate) enum Interrupt {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WaitKind {
     Condvar,
+    Join,
     Lock,
     Offload,
     Receive,
     Select,
     Semaphore,
     Send,
-}
-
-/// A double: models of kills wait quietly, and see how the wait ended.
-pub(crate) fn deliver_by_unwinding(_: Interrupt) -> ! {
-    unreachable!("a model that kills waits quietly")
 }
