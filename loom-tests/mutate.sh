@@ -161,6 +161,11 @@ mutate 'rendezvous: a message for one who withdrew stays there' $rendezvous chan
 condvar=src/sync/condvar.rs
 mutate 'condvar: it unlocks before it is on the list' $condvar conditions 's/unsafe \{ raw\.unlock\(\) \};\n            None/None/; s/let waited = self\.waiters/unsafe { raw.unlock() };\n        let waited = self.waiters/'
 
+barrier=src/sync/barrier.rs
+mutate 'barrier: one who gives up counts back, whoever has met meanwhile' $barrier a_barrier 's/if meeting\.number == mine\.get\(\) \{/if true {/'
+mutate 'barrier: one who was counted unwinds' $barrier a_barrier 's/passed\.set\(true\);//'
+mutate 'barrier: one who gives up stays counted' $barrier a_barrier 's/meeting\.come -= 1;//'
+
 readiness=src/driver/readiness.rs
 mutate 'readiness: an attempt erases a later event' $readiness readiness 's/same_tick && word & unless == 0/word & unless == 0/'
 mutate 'readiness: an event does not publish its cause' $readiness readiness 's/fetch_update\(Ordering::AcqRel, /fetch_update(Ordering::Acquire, /'
