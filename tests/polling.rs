@@ -76,14 +76,16 @@ fn a_runtime_ends_although_a_greenlet_refuses_until_another_has_ended() {
         let runtime = runtime(1);
         let over = Arc::new(AtomicBool::new(false));
         runtime.run(|| {
-            let stubborn = kind.spawn({
+            let stubborn = || {
                 let over = Arc::clone(&over);
-                move || {
+                kind.spawn(move || {
                     while !over.load(Ordering::Acquire) {
                         let _refused = catch_kill(park);
                     }
-                }
-            });
+                })
+            };
+            // One of them is killed before the other greenlet, whatever the order.
+            let before = stubborn();
             let other = kind.spawn({
                 let over = Arc::clone(&over);
                 move || {
@@ -93,8 +95,10 @@ fn a_runtime_ends_although_a_greenlet_refuses_until_another_has_ended() {
                     }
                 }
             });
-            until_parked(stubborn.greenlet());
-            until_parked(other.greenlet());
+            let after = stubborn();
+            [before, other, after]
+                .iter()
+                .for_each(|one| until_parked(one.greenlet()));
         });
         drop(runtime);
         assert!(over.load(Ordering::Acquire));

@@ -69,7 +69,7 @@ impl StackPool {
     /// # Errors
     ///
     /// When none lies here, and none can be mapped or guarded.
-    pub(super) fn take(
+    pub(crate) fn take(
         &self,
         size: StackSize,
         spares: usize,
@@ -83,7 +83,7 @@ impl StackPool {
     }
 
     /// Takes one stack back, of whatever size.
-    pub(super) fn put(&self, mut stack: Stack) {
+    pub(crate) fn put(&self, mut stack: Stack) {
         let class = &self.classes[stack.size().class()];
         class.trim(slice::from_mut(&mut stack));
         class.put(std::iter::once(stack));

@@ -171,7 +171,8 @@ impl Greenlet {
     ///
     /// A greenlet that catches the unwinding is killed again at its next wait. As with a panic, a std lock that it holds is
     /// poisoned, a `LazyLock` whose initialiser waits is, too, and the process is aborted if a C function is among the
-    /// callers. While it unwinds a wait blocks its OS thread: a destructor should not wait for another greenlet.
+    /// callers. While it unwinds a wait blocks its OS thread: a destructor (of a `BufWriter`, which flushes, say) should not wait for
+    /// another greenlet, which may be settled on the same hub and never run again.
     pub fn kill(&self) {
         match self.header().state().kill() {
             // SAFETY: this call has moved the state from FRESH to DONE: the closure is ours.
@@ -184,7 +185,7 @@ impl Greenlet {
 
     /// It has ended, or never will begin.
     pub(crate) fn has_ended(&self) -> bool {
-        self.header().state().phase() == Phase::Done
+        self.header().phase() == Phase::Done
     }
 
     /// Its name and number as every message spells them.
@@ -230,7 +231,7 @@ impl fmt::Debug for Greenlet {
             out.field("name", &name);
         }
         out.field("spawned_at", &format_args!("{}", header.spawned_at()));
-        match (header.state().phase(), header.wait_info().get()) {
+        match (header.phase(), header.wait_info().get()) {
             (Phase::Parked, Some(WaitBegun { kind, place, .. })) => {
                 out.field("state", &format_args!("Parked({kind} at {place})"))
             }

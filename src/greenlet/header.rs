@@ -7,14 +7,15 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 use super::delay::Delay;
-use super::discard::{caught, discard};
+use super::discard::discard;
 use super::failure::Failure;
+use super::hopeless::Hopeless;
 use super::id::GreenletId;
 use super::interrupts::Interrupts;
-use super::join_cell::{Completed, JoinCell};
+use super::join_cell::JoinCell;
 use super::local::Locals;
 use super::spawn::Spawn;
-use super::state::State;
+use super::state::{Phase, State};
 use super::wait_info::WaitInfo;
 use crate::fiber::{Fiber, StackSize, Suspender};
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
@@ -93,6 +94,10 @@ pub(crate) unsafe trait Schedule: Sync {
 
     /// All of its greenlets are to end: none may refuse. Called by a greenlet that is scheduled here, while it runs.
     fn is_closing(&self) -> bool;
+
+    /// A greenlet that runs on the hub of this thread is about to wait like that, if the holder is indeed settled on this hub: tells
+    /// whoever watches, else stderr.
+    fn tell_hopeless(&self, hopeless: &Hopeless);
 }
 
 impl Header {
@@ -139,6 +144,15 @@ impl Header {
     #[inline]
     pub(super) fn join_cell(&self) -> &JoinCell<Waker> {
         &self.join
+    }
+
+    /// Where it is, for those who ask from outside: one that has left its output has ended for them, though its hub has yet to
+    /// clear up after it.
+    pub(crate) fn phase(&self) -> Phase {
+        match self.state.phase() {
+            Phase::Active if self.join.is_complete() => Phase::Done,
+            phase => phase,
+        }
     }
 
     /// Where it is in its life.
@@ -330,42 +344,6 @@ impl Header {
         if !unsafe { self.home().as_ref() }.is_closing() {
             self.state.refuse_kill();
             self.interrupts.forget_kill();
-        }
-    }
-
-    /// Drops the closure unrun, and completes the greenlet with the failure.
-    ///
-    /// # Safety
-    ///
-    /// The caller must have moved the state from FRESH to DONE, and hold a reference.
-    #[cold]
-    pub(crate) unsafe fn cancel(this: NonNull<Header>, failure: Failure) {
-        // SAFETY: the closure is the caller's, and the header alive.
-        unsafe {
-            (this.as_ref().vtable.cancel)(this, failure);
-            Header::complete(this);
-            this.as_ref().delay.release();
-        }
-    }
-
-    /// The output is in its place: tells whoever waits for it.
-    ///
-    /// # Safety
-    ///
-    /// The caller must have put it there, once, and hold a reference.
-    pub(crate) unsafe fn complete(this: NonNull<Header>) {
-        // SAFETY: the header is alive.
-        let header = unsafe { this.as_ref() };
-        match header.join.complete() {
-            // A waker may be somebody else's code: its panic must not reach the hub.
-            Completed::Wake(waker) => {
-                if let Err(failure) = caught(|| waker.wake()) {
-                    failure.ignore();
-                }
-            }
-            Completed::Unwatched => {}
-            // SAFETY: the join cell makes us the output's owner.
-            Completed::Detached => unsafe { (header.vtable.drop_output)(this) },
         }
     }
 

@@ -89,6 +89,19 @@ where
     }
 }
 
+/// Runs `f` on such a thread when there is one, and nobody waits for it. It must not unwind.
+///
+/// # Errors
+///
+/// As for [`try_offload`]: `f` has been dropped.
+pub(crate) fn detach(f: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    match pool()?.submit(Box::new(f), true)? {
+        Submitted::Taken => Ok(()),
+        // Not said of one that may be queued.
+        Submitted::Full(_) => Err(io::ErrorKind::QuotaExceeded.into()),
+    }
+}
+
 /// What `f` returned, or its panic.
 type Ended<T> = Result<T, Box<dyn Any + Send>>;
 

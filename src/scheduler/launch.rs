@@ -20,11 +20,12 @@ use crate::primitive::sync::Arc;
 ///
 /// # Errors
 ///
-/// If the operating system refuses a poller or a thread. What was started is ended again.
+/// If the operating system refuses a poller, a stack or a thread. What was started is ended again.
 pub(crate) fn start(config: Config, stacks: StackPool) -> io::Result<Arc<Shared>> {
     overflow::install(context::running);
     let observed = config.observer.is_some();
-    let (lane, queues) = Lane::new(LaneKind::Main, config.hubs, observed)?;
+    let stacks = Arc::new(stacks);
+    let (lane, queues) = Lane::new(LaneKind::Main, config.hubs, observed, &stacks)?;
     let threads = prepare_threads(&config, LaneKind::Main)?;
     let shared = Shared::new(config, lane, stacks);
     release_threads(&shared, threads, queues);
@@ -38,7 +39,12 @@ pub(crate) fn start(config: Config, stacks: StackPool) -> io::Result<Arc<Shared>
 /// As for [`start`]; the next call tries again.
 pub(crate) fn compute_lane(shared: &Shared) -> io::Result<&Lane> {
     shared.compute_or_start(|install| {
-        let (lane, queues) = Lane::new(LaneKind::Compute, shared.config().compute_hubs, false)?;
+        let (lane, queues) = Lane::new(
+            LaneKind::Compute,
+            shared.config().compute_hubs,
+            false,
+            shared.stacks(),
+        )?;
         let threads = prepare_threads(shared.config(), LaneKind::Compute)?;
         install(lane);
         release_threads(&shared.arc().expect("the caller holds it"), threads, queues);

@@ -27,6 +27,7 @@ pub(crate) enum Interrupt {
 /// A double: what is waited for does not matter here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WaitKind {
+    Barrier,
     Condvar,
     Join,
     Lock,

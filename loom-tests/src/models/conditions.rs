@@ -1,4 +1,4 @@
-//! `sync/condvar.rs`.
+//! `sync/condvar.rs` and `sync/barrier.rs`.
 
 use std::time::Instant;
 
@@ -6,6 +6,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::explore_within;
+use crate::sync::barrier::Barrier;
 use crate::sync::condvar::Condvar;
 use crate::sync::mutex::Mutex;
 use crate::wait::{Me, Shield};
@@ -90,5 +91,27 @@ fn a_kill_that_meets_the_end_of_the_time_finds_the_lock_taken() {
         Me::new().enter();
         raise(&flag);
         waiter.join().unwrap();
+    });
+}
+
+/// One is killed as the last comes: either it was counted, and both pass, or it comes again, and both pass then.
+#[test]
+fn a_barrier_counts_one_that_gives_up_once_or_not_at_all() {
+    explore_within(3, || {
+        let barrier = Arc::new(Barrier::new(2));
+        let victim = Me::new();
+        let (other, me) = (Arc::clone(&barrier), victim.clone());
+        let first = thread::spawn(move || {
+            me.enter();
+            other.meet().unwrap_or_else(|_| {
+                let _shield = Shield::raise();
+                other.meet().expect("nothing is delivered here")
+            })
+        });
+        let killer = thread::spawn(move || victim.kill());
+        Me::new().enter();
+        let leads = barrier.meet().expect("nobody kills this one");
+        assert_ne!(first.join().unwrap(), leads, "one leads");
+        killer.join().unwrap();
     });
 }

@@ -28,7 +28,7 @@ pub(crate) struct Wait {
     pub(crate) kind: WaitKind,
     /// When it ends without success; `None` for never.
     pub(crate) deadline: Option<Instant>,
-    /// What completers are to know: see [`Locked::first_tag`].
+    /// What completers are to know: see [`Locked::first`].
     pub(crate) tag: usize,
     /// Before all others, not behind them.
     pub(crate) at_front: bool,
