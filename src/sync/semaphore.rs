@@ -49,9 +49,10 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// If there are more than `usize::MAX` then.
+    /// If there would be more than `usize::MAX`, those counted that somebody has; none is added then. (So the drop of a permit
+    /// never panics.)
     pub fn add_permits(&self, count: usize) {
-        self.permits.release(count);
+        assert!(self.permits.add(count), "too many permits");
     }
 
     /// Takes a permit, waiting for it.
@@ -168,6 +169,7 @@ pub struct SemaphorePermit<'a> {
 impl SemaphorePermit<'_> {
     /// Does not give the permits back: the semaphore has fewer from now on.
     pub fn forget(mut self) {
+        self.semaphore.permits.forget(self.count);
         self.count = 0;
     }
 
@@ -195,6 +197,7 @@ pub struct OwnedSemaphorePermit {
 impl OwnedSemaphorePermit {
     /// Does not give the permits back: the semaphore has fewer from now on.
     pub fn forget(mut self) {
+        self.semaphore.permits.forget(self.count);
         self.count = 0;
     }
 
