@@ -67,7 +67,7 @@ mod tests {
     fn numbers_below_a_bound_are_as_likely_as_each_other() {
         const ROUNDS: usize = 100_000;
         for bound in [1, 2, 3, 7, 100] {
-            let mut counts = vec![0; bound];
+            let mut counts = vec![0_usize; bound];
             let mut chance = Chance::new();
             for _ in 0..ROUNDS {
                 counts[chance.below(bound)] += 1;

@@ -127,7 +127,7 @@ mod tests {
         let large = take(&pool, StackSize::new(8 << 20).unwrap()).unwrap();
         assert_eq!(
             (small.bounds().size, large.bounds().size),
-            (16 << 10, 8 << 20)
+            (StackSize::MIN, 8 << 20)
         );
         assert_eq!((pool.mapped(), pool.pooled()), (2, 0));
         pool.put(small);

@@ -9,6 +9,7 @@ use std::task::Waker;
 use super::delay::Delay;
 use super::discard::{caught, discard};
 use super::failure::Failure;
+use super::hopeless::Hopeless;
 use super::id::GreenletId;
 use super::interrupts::Interrupts;
 use super::join_cell::{Completed, JoinCell};
@@ -93,6 +94,10 @@ pub(crate) unsafe trait Schedule: Sync {
 
     /// All of its greenlets are to end: none may refuse. Called by a greenlet that is scheduled here, while it runs.
     fn is_closing(&self) -> bool;
+
+    /// A greenlet that runs on the hub of this thread is about to wait like that, if the holder is indeed settled on this hub: tells
+    /// whoever watches, else stderr.
+    fn tell_hopeless(&self, hopeless: &Hopeless);
 }
 
 impl Header {

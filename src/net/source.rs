@@ -268,7 +268,8 @@ impl<T: AsFd> Source<T> {
         let fd = self.socket.as_fd();
         if !can_park() {
             let until = wait::within_limits(deadline);
-            return sys::block(fd, purpose.direction, until).map(drop);
+            let block = || sys::block(fd, purpose.direction, until).map(drop);
+            return wait::block_in_place(purpose.kind, block);
         }
         // SAFETY: the descriptor stays open for as long as the source has the socket, and the registrations in a source are
         // dropped before its socket; whoever holds a `Current` borrows the source. It stays open, because it was given for

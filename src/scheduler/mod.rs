@@ -20,6 +20,7 @@ mod closing;
 mod giving_up;
 mod heartbeat;
 mod help;
+mod hopeless;
 mod hub;
 mod idle;
 mod inbox;
