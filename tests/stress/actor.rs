@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use greenhub::JoinError;
 
@@ -14,6 +14,9 @@ use crate::world::{Rank, Token, World};
 
 /// How deep operations may lie in one another.
 const DEEPEST: u32 = 3;
+
+/// So many actors at a time; beyond that, those who are there spawn no others.
+const MOST: usize = 100;
 
 /// A panic on purpose: whoever makes it, or joins who may, catches it.
 pub(crate) struct Deliberate;
@@ -49,11 +52,11 @@ impl Actor {
 
     /// Some short time, often none.
     pub(crate) fn brief(&mut self) -> Duration {
-        let micros = match self.below(8) {
-            0 | 1 => 0,
-            2 => 1,
-            3..=5 => self.below(60),
-            6 => self.below(600),
+        let micros = match self.below(16) {
+            0..=3 => 0,
+            4 | 5 => 1,
+            6..=12 => self.below(60),
+            13 | 14 => self.below(600),
             _ => self.below(3000),
         };
         Duration::from_micros(micros)
@@ -87,6 +90,11 @@ impl Actor {
         }
     }
 
+    /// There are enough actors for now.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.world.crowd.alive() > MOST
+    }
+
     pub(crate) fn token(&self) -> Token {
         self.world.ledger.token()
     }
@@ -97,7 +105,7 @@ impl Actor {
         if self.world.is_settling() {
             return;
         }
-        let mix = Arc::clone(&self.world.mix);
+        let mix = &self.world.mix;
         let (number, operation) = mix.choose(&mut self.random, self.depth >= DEEPEST);
         let before = self.record.turn_to(number);
         (operation.run)(self);
@@ -118,8 +126,13 @@ impl Actor {
 
     /// Does something while it holds something of that rank; often nothing.
     pub(crate) fn act_within(&mut self, rank: Rank) {
-        if self.chance(2) {
+        if self.chance(self.world.mix.lingers) {
             self.within(rank).act();
+        } else if self.chance(self.world.mix.keeps) {
+            let (begun, length) = (Instant::now(), Duration::from_micros(self.below(60)));
+            while begun.elapsed() < length {
+                std::hint::spin_loop();
+            }
         }
     }
 

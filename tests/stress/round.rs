@@ -57,8 +57,8 @@ pub(crate) fn play(campaign: &Campaign, seed: u64) -> Vec<String> {
         builder.build().expect("a runtime")
     });
     let homes = runtimes.iter().map(Runtime::handle).collect();
-    let progress = Arc::clone(&campaign.progress);
-    let world = World::new(homes, Arc::clone(&campaign.mix), progress);
+    let mix = campaign.mix.narrowed(&mut random);
+    let world = World::new(homes, mix, Arc::clone(&campaign.progress));
     let (faults, world) = (Arc::clone(&world.faults), Arc::new(world));
     campaign.watch(&world, seed);
 

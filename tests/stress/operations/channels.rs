@@ -36,10 +36,16 @@ pub(super) fn any_line<'w>(actor: &mut Actor, lines: &'w [Line]) -> &'w Line {
 }
 
 fn send(actor: &mut Actor) {
-    let world = Arc::clone(&actor.world);
+    let (world, how) = (Arc::clone(&actor.world), actor.how_long());
     let line = any_line(actor, &world.lines);
+    send_to(actor, line, how);
+}
+
+/// Sends to that line.
+pub(super) fn send_to(actor: &Actor, line: &Line, how: How) {
+    let world = &actor.world;
     let message = line.message(actor.token(), &actor.record);
-    let sent = match actor.how_long() {
+    let sent = match how {
         How::WithoutEnd => {
             let _waiting = line.senders.enter();
             line.sender.send(message).map_err(|_| "disconnected")
@@ -60,9 +66,15 @@ fn send(actor: &mut Actor) {
 }
 
 fn receive(actor: &mut Actor) {
-    let world = Arc::clone(&actor.world);
+    let (world, how) = (Arc::clone(&actor.world), actor.how_long());
     let line = any_line(actor, &world.lines);
-    let received = match actor.how_long() {
+    receive_from(actor, line, how);
+}
+
+/// Receives from that line.
+pub(super) fn receive_from(actor: &Actor, line: &Line, how: How) {
+    let world = &actor.world;
+    let received = match how {
         How::WithoutEnd => {
             let _waiting = line.receivers.enter();
             line.receiver.recv().map_err(|_| "disconnected")

@@ -61,11 +61,17 @@ fn put(actor: &mut Actor) {
 /// Takes one, waiting for it in one way or another. Waiting leaves the bag open to others, so that whatever was seen before is
 /// looked at again.
 fn take(actor: &mut Actor) {
+    let how = actor.how_long();
+    take_as(actor, how);
+}
+
+/// Takes one, waiting for it so.
+pub(super) fn take_as(actor: &mut Actor, how: How) {
     let world = Arc::clone(&actor.world);
     let Some(mut bag) = open(actor, &world) else {
         return;
     };
-    let taken = match actor.how_long() {
+    let taken = match how {
         How::NotAtAll => bag.take(),
         How::For(length) => {
             let deadline = Instant::now() + length;

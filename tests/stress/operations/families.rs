@@ -70,9 +70,6 @@ pub(super) const TABLE: &[Operation] = &[
     Operation::nest("a runtime that comes and goes", 1, runtime),
 ];
 
-/// So many actors at a time, and no more are spawned by others.
-const MOST: usize = 100;
-
 /// A greenlet that has been spawned.
 struct Child {
     handle: JoinHandle<Token>,
@@ -82,7 +79,7 @@ struct Child {
 impl Child {
     /// Spawns one of any kind, unless there are too many. It ends soon, even while the caller holds what it holds.
     fn spawn(actor: &mut Actor) -> Option<Child> {
-        if actor.world.crowd.alive() > MOST {
+        if actor.is_crowded() {
             return None;
         }
         let steps = actor.below(4);
@@ -134,12 +131,13 @@ fn judge_result<T>(world: &World, record: &Record, result: Result<T, JoinError>)
 
 impl Actor {
     /// Another actor plays this part, in a greenlet that nobody joins.
-    pub(super) fn detach(&mut self, part: impl FnOnce(&mut Actor) + Send + 'static) {
+    pub(super) fn detach(&mut self, part: impl FnOnce(&mut Actor) + Send + 'static) -> Arc<Record> {
         let seat = self.seat("settled");
         let record = Arc::clone(seat.record());
         let handle = greenhub::spawn(move || seat.play(part).1);
         let who = Who::Greenlet(handle.greenlet().clone());
         self.world.crowd.introduce(&record, who);
+        record
     }
 }
 

@@ -11,8 +11,8 @@ use crate::world::Rank;
 
 pub(super) const TABLE: &[Operation] = &[
     Operation::nest("mutex", 16, mutex),
-    Operation::nest("read", 16, read),
-    Operation::nest("write", 16, write),
+    Operation::nest("read", 16, read_any),
+    Operation::nest("write", 16, write_any),
     Operation::nest("reentrant mutex", 8, reentrant),
     Operation::nest("semaphore", 16, semaphore),
     Operation::nest("owned permits", 6, owned_permits),
@@ -20,10 +20,22 @@ pub(super) const TABLE: &[Operation] = &[
     Operation::nest("once lock", 4, once_lock),
 ];
 
+/// Of two equal ones; in some rounds there is but one.
+fn which(actor: &mut Actor) -> usize {
+    actor.below(actor.world.mix.locks) as usize
+}
+
 fn mutex(actor: &mut Actor) {
-    let (world, which) = (Arc::clone(&actor.world), actor.below(2) as usize);
+    let which = which(actor);
+    let how = actor.how(Rank::MUTEXES[which]);
+    lock(actor, which, how);
+}
+
+/// Has that mutex for a while.
+pub(super) fn lock(actor: &mut Actor, which: usize, how: How) {
+    let world = Arc::clone(&actor.world);
     let (guarded, rank) = (&world.mutexes[which], Rank::MUTEXES[which]);
-    let guard = match actor.how(rank) {
+    let guard = match how {
         How::WithoutEnd => Some(guarded.lock.lock()),
         How::For(length) => guarded.lock.try_lock_for(length),
         How::NotAtAll => guarded.lock.try_lock(),
@@ -40,10 +52,17 @@ fn mutex(actor: &mut Actor) {
     }
 }
 
-fn read(actor: &mut Actor) {
-    let (world, which) = (Arc::clone(&actor.world), actor.below(2) as usize);
+fn read_any(actor: &mut Actor) {
+    let which = which(actor);
+    let how = actor.how(Rank::RWLOCKS[which]);
+    read(actor, which, how);
+}
+
+/// Has that read-write lock for a while, for reading.
+pub(super) fn read(actor: &mut Actor, which: usize, how: How) {
+    let world = Arc::clone(&actor.world);
     let (guarded, rank) = (&world.rwlocks[which], Rank::RWLOCKS[which]);
-    let guard = match actor.how(rank) {
+    let guard = match how {
         How::WithoutEnd => Some(guarded.lock.read()),
         How::For(length) => guarded.lock.try_read_for(length),
         How::NotAtAll => guarded.lock.try_read(),
@@ -64,10 +83,17 @@ fn read(actor: &mut Actor) {
     }
 }
 
-fn write(actor: &mut Actor) {
-    let (world, which) = (Arc::clone(&actor.world), actor.below(2) as usize);
+fn write_any(actor: &mut Actor) {
+    let which = which(actor);
+    let how = actor.how(Rank::RWLOCKS[which]);
+    write(actor, which, how);
+}
+
+/// Has that read-write lock for a while, for writing.
+pub(super) fn write(actor: &mut Actor, which: usize, how: How) {
+    let world = Arc::clone(&actor.world);
     let (guarded, rank) = (&world.rwlocks[which], Rank::RWLOCKS[which]);
-    let guard = match actor.how(rank) {
+    let guard = match how {
         How::WithoutEnd => Some(guarded.lock.write()),
         How::For(length) => guarded.lock.try_write_for(length),
         How::NotAtAll => guarded.lock.try_write(),
@@ -109,10 +135,18 @@ fn reentrant(actor: &mut Actor) {
 }
 
 fn semaphore(actor: &mut Actor) {
-    let (world, which) = (Arc::clone(&actor.world), actor.below(2) as usize);
+    let which = which(actor);
+    let how = actor.how(Rank::PERMITS[which]);
+    let all = actor.world.permits[which].all as u64;
+    let count = 1 + actor.below(all) as usize;
+    acquire(actor, which, count, how);
+}
+
+/// Has so many permits of that semaphore for a while.
+pub(super) fn acquire(actor: &mut Actor, which: usize, count: usize, how: How) {
+    let world = Arc::clone(&actor.world);
     let (permits, rank) = (&world.permits[which], Rank::PERMITS[which]);
-    let count = 1 + actor.below(permits.all as u64) as usize;
-    let taken = match actor.how(rank) {
+    let taken = match how {
         How::WithoutEnd => Some(permits.semaphore.acquire_many(count)),
         How::For(length) => permits.semaphore.acquire_many_for(count, length),
         How::NotAtAll => permits.semaphore.try_acquire_many(count),
@@ -123,7 +157,7 @@ fn semaphore(actor: &mut Actor) {
 }
 
 fn owned_permits(actor: &mut Actor) {
-    let (world, which) = (Arc::clone(&actor.world), actor.below(2) as usize);
+    let (world, which) = (Arc::clone(&actor.world), which(actor));
     let (permits, rank) = (&world.permits[which], Rank::PERMITS[which]);
     let semaphore = Arc::clone(&permits.semaphore);
     let taken = if actor.may_wait_for(rank) {

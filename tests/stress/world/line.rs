@@ -55,6 +55,11 @@ impl Line {
         }
     }
 
+    /// Its place among the lines.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
     /// A message for this line, from that actor.
     pub(crate) fn message(&self, token: Token, sender: &Record) -> Message {
         Message {

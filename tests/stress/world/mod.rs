@@ -60,7 +60,7 @@ pub(crate) struct World {
     pub(crate) faults: Arc<Faults>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) crowd: Crowd,
-    pub(crate) mix: Arc<Mix>,
+    pub(crate) mix: Mix,
     pub(crate) progress: Arc<Progress>,
     /// The runtimes of the round.
     pub(crate) homes: Vec<Handle>,
@@ -84,7 +84,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(homes: Vec<Handle>, mix: Arc<Mix>, progress: Arc<Progress>) -> World {
+    pub(crate) fn new(homes: Vec<Handle>, mix: Mix, progress: Arc<Progress>) -> World {
         let faults = Arc::new(Faults::default());
         World {
             ledger: Ledger::new(&faults),
