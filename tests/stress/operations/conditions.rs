@@ -112,11 +112,10 @@ pub(super) fn take_as(actor: &mut Actor, how: How) {
 fn barrier(actor: &mut Actor) {
     let (which, how) = (actor.below(2) as usize, actor.how_long());
     let meeting = &actor.world.meetings[which];
+    // Counted in any case: a shield around this holds the limit back.
+    let _waiting = meeting.waiters.enter();
     match how {
-        How::WithoutEnd => {
-            let _waiting = meeting.waiters.enter();
-            meeting.wait();
-        }
+        How::WithoutEnd => meeting.wait(),
         How::For(length) => drop(greenhub::timeout(length, || meeting.wait())),
         How::NotAtAll => drop(greenhub::timeout(Duration::ZERO, || meeting.wait())),
     }

@@ -87,6 +87,7 @@ pub(super) const CONDITIONS: &[Operation] = &[
         let mut bring = actor.within(Rank::NOTHING);
         cross(actor, waits, waits, || {
             let length = bring.brief();
+            let _waiting = world.meetings[1].waiters.enter();
             let _ = greenhub::timeout(length, || world.meetings[1].wait());
         });
     }),

@@ -329,6 +329,8 @@ fn runtime(actor: &mut Actor) {
             .crowd
             .introduce(&record, Who::Greenlet(handle.greenlet().clone()));
     }
+    // Its greenlets may have spawned others there.
+    world.close();
     // A runtime's end is waited for, which nobody should do while unwinding.
     let ended = catch_unwind(AssertUnwindSafe(|| actor.within(Rank::NOTHING).act()));
     if actor.chance(2) {

@@ -8,8 +8,8 @@ use crate::actor::{Actor, How};
 use crate::world::Rank;
 
 pub(super) const TABLE: &[Operation] = &[
-    Operation::leaf("write", 12, write),
-    Operation::leaf("read", 12, read),
+    Operation::leaf("write bytes", 12, write),
+    Operation::leaf("read bytes", 12, read),
 ];
 
 fn write(actor: &mut Actor) {
@@ -27,11 +27,10 @@ fn write(actor: &mut Actor) {
     let mut next = order;
     let mut unordered = 0;
     let next = next.as_deref_mut().unwrap_or(&mut unordered);
+    // Counted in any case: a shield around this holds the limit back.
+    let _waiting = pipe.writers.enter();
     match limit(actor.how_long()) {
-        None => {
-            let _waiting = pipe.writers.enter();
-            pipe.write(next, count, &world.faults);
-        }
+        None => pipe.write(next, count, &world.faults),
         Some(length) => {
             let _ = greenhub::timeout(length, || pipe.write(next, count, &world.faults));
         }
@@ -53,11 +52,10 @@ fn read(actor: &mut Actor) {
     let mut next = order;
     let mut unordered = 0;
     let next = next.as_deref_mut().unwrap_or(&mut unordered);
+    // Counted in any case: a shield around this holds the limit back.
+    let _waiting = pipe.readers.enter();
     match limit(actor.how_long()) {
-        None => {
-            let _waiting = pipe.readers.enter();
-            pipe.read(next, count, &world.faults);
-        }
+        None => pipe.read(next, count, &world.faults),
         Some(length) => {
             let _ = greenhub::timeout(length, || pipe.read(next, count, &world.faults));
         }
