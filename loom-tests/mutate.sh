@@ -53,6 +53,7 @@ mutate 'state: a cancellation does not claim the closure' $state killing 's/FRES
 mutate 'state: a blocked thread is not woken' $state blocking 's/_ if word & BLOCKED != 0 =>/_ if false =>/'
 
 join=src/greenlet/join_cell.rs
+mutate 'state: a kill wakes a completed greenlet' $state 'joining::a_completed' 's/PARKED if word & SHIELD == 0 =>/PARKED =>/'
 mutate 'join: the end does not publish the output' $join joining 's/fetch_add\(COMPLETE, Ordering::AcqRel\)/fetch_add(COMPLETE, Ordering::Acquire)/'
 mutate 'join: the end does not acquire the waiter' $join joining 's/fetch_add\(COMPLETE, Ordering::AcqRel\)/fetch_add(COMPLETE, Ordering::Release)/'
 mutate 'join: the waiter is not published' $join joining 's/fetch_add\(WAITING, Ordering::AcqRel\)/fetch_add(WAITING, Ordering::Acquire)/'
@@ -67,23 +68,27 @@ mutate 'wait queue: no fence before the look' $queue/queue.rs waiting 's/(fn ent
 mutate 'wait queue: the look comes before the list' $queue/queue.rs waiting 's/locked\.link\(node, at_front\);(.*?)let ready = look\(&mut locked, node\);/$1let ready = look(&mut locked, node); locked.link(node, at_front);/s'
 mutate 'wait queue: a completion does not publish' $queue/ticket.rs locks 's/completed, Ordering::Release, Ordering::Relaxed/completed, Ordering::Relaxed, Ordering::Relaxed/'
 mutate 'wait queue: a waiter does not acquire' $queue/ticket.rs locks 's/self\.0\.load\(Ordering::Acquire\)/self.0.load(Ordering::Relaxed)/'
+mutate 'wait queue: the end of the time delivers what is due' $queue/queue.rs conditions 's/give_way_quietly\(\);/crate::wait::give_way();/'
 mutate 'wait queue: a waiter withdraws from what was completed' $queue/queue.rs waiting 's/if !ticket\.withdraw\(\) \{/let _ = ticket.withdraw(); if false {/'
 mutate 'wait queue: a completion of one who has withdrawn counts' $queue/locked.rs waiting 's/let completed = node\.complete\(token\);/let _ = node.complete(token); let completed = true;/'
+mutate 'wait queue: another is completed than was looked at' $queue/locked.rs a_reader_that_gives_up 's/self\.locked\.complete\(self\.node, token\)/self.locked.first_node().is_some_and(|node| self.locked.complete(node, token))/'
+mutate 'wait queue: permits go to another than was looked at' $queue/locked.rs a_waiter_that_gives_up 's/self\.locked\.complete\(self\.node, token\)/self.locked.first_node().is_some_and(|node| self.locked.complete(node, token))/'
 mutate 'wait queue: nobody is woken' $queue/locked.rs waiting 's/self\.to_wake\.extend\(unparker\);/drop(unparker);/'
 
 mutex=src/sync/mutex_core.rs
 mutate 'mutex: an unlock does not publish' $mutex locks 's/LOCKED, 0, Ordering::Release/LOCKED, 0, Ordering::Relaxed/'
 mutate 'mutex: a lock does not acquire' $mutex locks 's/\(0, LOCKED, Ordering::Acquire/(0, LOCKED, Ordering::Relaxed/; s/state \| LOCKED,\n(\s*)Ordering::Acquire/state | LOCKED,\n$1Ordering::Relaxed/'
 mutate 'mutex: a waiter does not say so' $mutex locks 's/state \| WAITING,/state,/'
-mutate 'mutex: the lock is freed and handed over' $mutex locks 's/(complete_if_waits\(Token::Given\) \{\s*)return;/$1break;/'
+mutate 'mutex: the lock is freed and handed over' $mutex locks 's/(first\.complete\(Token::Given\) \{\s*)return;/$1break;/'
 
 rwlock=src/sync/rwlock_core.rs
 mutate 'rwlock: a writer that gives up wakes nobody' $rwlock locks 's/\|queue\| self\.grant\(queue\)/|_| ()/'
+mutate 'rwlock: a withdrawn waiter keeps its share' $rwlock locks 's/self\.word\.fetch_sub\(share\.tag\(\), Ordering::Relaxed\);/()/'
 mutate 'rwlock: a writer does not look for readers' $rwlock locks 's/Share::Write if word & !WAITING == 0/Share::Write if word & WRITER == 0/'
 mutate 'rwlock: the last to leave wakes nobody' $rwlock locks 's/if left == WAITING \{/if false {/'
 
 semaphore=src/sync/semaphore_core.rs
-mutate 'semaphore: a withdrawn waiter keeps its permits' $semaphore locks 's/\*\*permits \+= wanted;/let _ = wanted;/'
+mutate 'semaphore: a withdrawn waiter keeps its permits' $semaphore locks 's/if first\.complete\(Token::Given\) \{/let _ = first.complete(Token::Given);\n        {/'
 mutate 'semaphore: one who gives up wakes nobody' $semaphore locks 's/self\.0\.wait\(wait, look, give\)/self.0.wait(wait, look, |_| ())/'
 
 inbox=src/scheduler/inbox.rs
@@ -156,6 +161,11 @@ mutate 'rendezvous: a message for one who withdrew stays there' $rendezvous chan
 condvar=src/sync/condvar.rs
 mutate 'condvar: it unlocks before it is on the list' $condvar conditions 's/unsafe \{ raw\.unlock\(\) \};\n            None/None/; s/let waited = self\.waiters/unsafe { raw.unlock() };\n        let waited = self.waiters/'
 
+barrier=src/sync/barrier.rs
+mutate 'barrier: one who gives up counts back, whoever has met meanwhile' $barrier a_barrier 's/if meeting\.number == mine\.get\(\) \{/if true {/'
+mutate 'barrier: one who was counted unwinds' $barrier a_barrier 's/passed\.set\(true\);//'
+mutate 'barrier: one who gives up stays counted' $barrier a_barrier 's/meeting\.come -= 1;//'
+
 readiness=src/driver/readiness.rs
 mutate 'readiness: an attempt erases a later event' $readiness readiness 's/same_tick && word & unless == 0/word & unless == 0/'
 mutate 'readiness: an event does not publish its cause' $readiness readiness 's/fetch_update\(Ordering::AcqRel, /fetch_update(Ordering::Acquire, /'
@@ -165,6 +175,7 @@ mutate 'readiness: an event does not look for waiters' $readiness readiness 's/(
 mutate 'readiness: a close does not look for waiters' $readiness readiness 's/(fn close\(.*?)if old & WAITING != 0/$1if false/s'
 mutate 'readiness: a short read hides the end' $readiness readiness 's/clear_if\(seen, CLOSED \| WARY\)/clear_if(seen, CLOSED)/'
 mutate 'readiness: who withdraws takes the others along' $readiness readiness 's/if waiters\.list\.is_empty\(\) \{/if true {/'
+mutate 'readiness: who withdraws stays on the list' $readiness readiness 's/(fn withdraw\(.*?)let waiter = self\.take\(&mut waiters, id\);/$1let waiter = None::<W>; let _ = (id, \&mut waiters);/s'
 mutate 'readiness: a close is cleared' $readiness readiness 's/fetch_or\(CLOSED \| READY, /fetch_or(CLOSED, /; s/clear_if\(seen, CLOSED\)/clear_if(seen, 0)/; s/READY \| CLOSED\) == 0/READY) == 0/'
 
 timers=src/driver/timers.rs
@@ -204,6 +215,18 @@ outcome=src/offload/outcome.rs
 mutate 'outcome: what came late is lost' $outcome offloading 's/late\.ok_or\(interrupt\)/Err(interrupt)/'
 mutate 'outcome: who goes does not say so' $outcome offloading 's/\*\*place = Place::Abandoned/()/'
 mutate 'outcome: nobody is woken' $outcome offloading 's/place\.complete_first\(Token::Given\);//'
+
+members=src/pool/members.rs
+mutate 'group: a spawner does not notice a kill' $members grouping 's/self\.kills\.load\(Ordering::Relaxed\) != began\.0/false/'
+mutate 'group: a kill is not counted' $members grouping 's/self\.kills\.fetch_add\(1, Ordering::Relaxed\);//'
+mutate 'group: a kill is counted after the look' $members grouping 's/let list = self\.list\.lock\(\);(.*?)self\.kills\.fetch_add\(1, Ordering::Relaxed\);\n\s*list\.members\.iter\(\)\.map\(name\)\.collect\(\)/let named = self.list.lock().members.iter().map(name).collect();$1self.kills.fetch_add(1, Ordering::Relaxed);\n named/s'
+
+ends=src/pool/ends.rs
+mutate 'group: a refused member stays among the failed' $ends grouping 's/state\.failed\.retain\(.*?\);//'
+mutate 'group: the wrong failure is taken back' $ends grouping 's/state\.failed\.retain\(.*?\);/state.failed.clear();/'
+mutate 'group: an end wakes nobody' $ends grouping 's/state\.complete_all\(Token::Retry\);//'
+mutate 'group: a failure wakes nobody' $ends grouping 's/if state\.is_decided\(\)/if state.alive > 0/'
+mutate 'group: a member counts from its beginning on' $ends grouping 's/state\.alive \+= 1;//; s/state\.alive -= 1;/state.alive = 0;/'
 
 echo "$caught caught, $missed not"
 ((missed == 0))

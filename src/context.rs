@@ -14,7 +14,9 @@ use std::time::Instant;
 use crate::driver::Driver;
 use crate::fiber::StackBounds;
 use crate::fiber::overflow::Running;
-use crate::greenlet::{Failure, Greenlet, Header, Interrupts, Locals, Moment, Schedule};
+use crate::greenlet::{
+    Failure, Greenlet, GreenletId, Header, Interrupts, Locals, Moment, Schedule,
+};
 use crate::primitive::sync::Arc;
 use crate::primitive::thread::Parker;
 
@@ -26,6 +28,8 @@ thread_local! {
     static THREAD_INTERRUPTS: Interrupts = const { Interrupts::none() };
     /// The `greenlet_local!` values of a plain OS thread.
     static THREAD_LOCALS: UnsafeCell<ThreadLocals> = const { UnsafeCell::new(ThreadLocals(Locals::new())) };
+    /// This thread's number, once somebody has asked for it. It needs no destructor: so it can be asked for until the very end.
+    static NUMBER: Cell<Option<GreenletId>> = const { Cell::new(None) };
     /// This thread is there for offloaded calls.
     static RUNS_JOBS: Cell<bool> = const { Cell::new(false) };
 }
@@ -144,6 +148,11 @@ impl Context {
     /// Sets what they know.
     pub(crate) fn set_pace(&self, pace: Pace) {
         self.pace.set(Some(pace));
+    }
+
+    /// What the greenlets that are settled here are scheduled with.
+    pub(crate) fn home(&self) -> NonNull<dyn Schedule> {
+        self.home
     }
 
     /// The greenlet has started on this hub, and can run nowhere else.
@@ -279,6 +288,17 @@ pub(crate) fn with_interrupts<R>(f: impl FnOnce(&Interrupts) -> R) -> Option<R> 
         Some(header) => Some(f(unsafe { header.as_ref() }.interrupts())),
         None => THREAD_INTERRUPTS.try_with(f).ok(),
     }
+}
+
+/// This OS thread's number. No other thread has or will have it, nor any greenlet: they are counted together.
+pub(crate) fn thread_number() -> GreenletId {
+    NUMBER.with(|number| {
+        number.get().unwrap_or_else(|| {
+            let own = GreenletId::single();
+            number.set(Some(own));
+            own
+        })
+    })
 }
 
 /// From now on this thread is there for offloaded calls.

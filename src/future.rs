@@ -42,7 +42,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             return output;
         }
         if signal.take() {
-            // It asks for its next turn at once: others have theirs first.
+            // It asks for its next turn at once: others have theirs first, and what is due is delivered, on an OS thread, too.
+            wait::deliver_due();
             wait::give_way();
             continue;
         }

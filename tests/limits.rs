@@ -222,6 +222,54 @@ mod exhausted {
         }
     }
 
+    /// The closures of those that could not begin are dropped where they may wait for a greenlet of the same hub. On the old code
+    /// that was the hub's own stack: it blocked for ever.
+    #[test]
+    fn without_memory_for_stacks_a_destructor_may_wait() {
+        let name = "exhausted::without_memory_for_stacks_a_destructor_may_wait";
+        for kind in KINDS {
+            let outcome = child::run_with(name, kind.name(), |_| {
+                static BEGUN: AtomicBool = AtomicBool::new(false);
+                struct Waits(Arc<greenhub::sync::Mutex<usize>>);
+                impl Drop for Waits {
+                    fn drop(&mut self) {
+                        BEGUN.store(true, Ordering::Release);
+                        *self.0.lock() += 1;
+                    }
+                }
+                let runtime = Runtime::builder().hubs(1).build().unwrap();
+                runtime.run(|| {
+                    kind.spawn(|| ()).join().unwrap();
+                    let dropped = Arc::new(greenhub::sync::Mutex::new(0));
+                    let mut handles = Vec::with_capacity(10_000);
+                    limit(libc::RLIMIT_AS, address_space() + (64 << 20));
+                    // All are accepted before the first of them wants a stack.
+                    for _ in 0..1000 {
+                        let waits = Waits(Arc::clone(&dropped));
+                        let spawned = kind.builder().spawn(move || {
+                            std::mem::forget(waits);
+                            greenhub::park();
+                        });
+                        handles.push(spawned.unwrap());
+                    }
+                    let guard = dropped.lock();
+                    // Here, on the same hub, is who would have to let go of the lock.
+                    while !BEGUN.load(Ordering::Acquire) {
+                        greenhub::sleep(std::time::Duration::from_millis(1));
+                    }
+                    drop(guard);
+                    handles.iter().for_each(|handle| handle.greenlet().unpark());
+                    let refused = handles.into_iter().map(JoinHandle::join);
+                    let refused = refused.filter(Result::is_err).count();
+                    unlimit(libc::RLIMIT_AS);
+                    assert!(refused > 0);
+                    assert_eq!(*dropped.lock(), refused);
+                });
+            });
+            outcome.assert_success();
+        }
+    }
+
     #[test]
     fn without_memory_for_threads_no_runtime_is_built_and_nothing_stays() {
         let name = "exhausted::without_memory_for_threads_no_runtime_is_built_and_nothing_stays";

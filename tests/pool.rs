@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Gate, Tally, Watchdog, eventually, everywhere, panic_of, until_parked};
+use common::{
+    Gate, Tally, Watchdog, both_kinds_on, eventually, everywhere, panic_of, until_parked,
+};
 use greenhub::pool::{Group, Pool};
 use greenhub::sync::Event;
 
@@ -207,6 +209,49 @@ fn imap_goes_on_behind_a_slow_item() {
     });
 }
 
+/// The same where many end at once: nobody but the slow one is left to wake the consumer.
+#[test]
+fn imap_fills_the_pool_again_whatever_ends_at_once() {
+    everywhere(|_| {
+        let (pool, event, others) = (Pool::new(16), Arc::new(Event::new()), Tally::new());
+        let (released, count) = (Arc::clone(&event), others.clone());
+        let slow_first = pool.imap(0..32, move |i| {
+            if i == 0 {
+                released.wait();
+            } else {
+                count.add();
+            }
+            i
+        });
+        greenhub::scope(|s| {
+            let consumer = s.spawn(|| slow_first.map(Result::unwrap).collect::<Vec<_>>());
+            eventually("all have passed the slow one", || others.get() == 31);
+            event.set();
+            assert!(consumer.join().unwrap().into_iter().eq(0..32));
+        });
+    });
+}
+
+/// An iterator that maps with the same pool is asked for items while the other mapping has greenlets in it. On the old code a slot was
+/// held meanwhile: a pool of one was waited for for ever.
+#[test]
+fn an_iterator_may_use_the_pool_that_it_is_mapped_with() {
+    everywhere(|_| {
+        for size in [1, 2, 5] {
+            let pool = Pool::new(size);
+            let lines = pool.imap(0..20, |i| i + 1).map(Result::unwrap);
+            let words = pool.imap_unordered(lines, |i| i * 2).map(Result::unwrap);
+            let total: i32 = pool.imap(words, |i| i).map(Result::unwrap).sum();
+            assert_eq!(total, 420);
+            let asks = std::iter::from_fn(|| pool.spawn(|| 5).join().ok()).take(5);
+            assert_eq!(pool.imap(asks, |i| i).count(), 5);
+            let asks = std::iter::from_fn(|| pool.spawn(|| 5).join().ok()).take(5);
+            assert_eq!(pool.map(asks, |i| i).len(), 5);
+            assert_eq!(pool.free_count(), size);
+        }
+    });
+}
+
 #[test]
 fn imap_unordered_yields_what_comes() {
     everywhere(|_| {
@@ -255,6 +300,33 @@ fn a_wait_for_a_slot_that_is_killed_takes_none() {
         event.set();
         occupant.join().unwrap();
         pool.spawn(|| ()).join().unwrap();
+    });
+}
+
+/// On one hub. On the old code these loops kept it, and never ended.
+#[test]
+fn loops_that_ask_let_those_run_whom_they_ask_for() {
+    both_kinds_on(1, |_| {
+        let (group, pool) = (Group::new(), Pool::new(1));
+        group.spawn(greenhub::yield_now);
+        while !group.is_empty() {}
+        group.spawn(greenhub::yield_now);
+        while group.len() > 0 {}
+        let _detached = pool.spawn(greenhub::yield_now);
+        while !pool.is_empty() {}
+        let _detached = pool.spawn(greenhub::yield_now);
+        while pool.len() > 0 {}
+        let _detached = pool.spawn(greenhub::yield_now);
+        while pool.free_count() == 0 {}
+        let _detached = pool.spawn(greenhub::yield_now);
+        let mut next: fn() = || ();
+        while let Err(refused) = pool.try_spawn(next) {
+            next = refused;
+        }
+        greenhub::scope(|s| {
+            let one = s.spawn(greenhub::yield_now);
+            while !one.is_finished() {}
+        });
     });
 }
 

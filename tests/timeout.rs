@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Gate, Tally, Watchdog, eventually, everywhere, until_parked};
+use greenhub::sync::{Condvar, Mutex};
 use greenhub::{Elapsed, Killed, catch_kill, shield, sleep, timeout};
 
 const SHORT: Duration = Duration::from_millis(2);
@@ -362,5 +363,26 @@ fn ten_thousand_races_of_a_timeout_with_a_join_lose_nothing() {
         eventually("each value is dropped once", || {
             dropped.get() as u64 == RACES / 6
         });
+    });
+}
+
+/// What ends a wait for a condition is delivered with the lock taken: the caller's guard frees it. (Delivered from within the
+/// wait, as it was by the yield of a wait without length, it left the guard alive and the lock free in 4 of 10 rounds.)
+#[test]
+fn the_lock_is_taken_when_a_wait_for_a_condition_unwinds() {
+    on_all(|| {
+        let (lock, condition) = (Mutex::new(()), Condvar::new());
+        for round in 0..2_000 {
+            let mut guard = lock.lock();
+            let limit = Duration::from_nanos(round % 50 * 100);
+            let waited = timeout(limit, || {
+                while !condition.wait_for(&mut guard, Duration::ZERO).timed_out() {}
+                // If the time is not up yet it soon is.
+                condition.wait_for(&mut guard, SHORT)
+            });
+            assert!(lock.is_locked(), "round {round}: {waited:?}");
+            drop(guard);
+            assert!(!lock.is_locked());
+        }
     });
 }

@@ -18,6 +18,7 @@ mod detector;
 mod driver;
 mod greenlet;
 mod offload;
+mod pool;
 mod scheduler;
 mod sync;
 mod wait;

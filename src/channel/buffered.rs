@@ -14,119 +14,37 @@
 //!
 //! A waiter that was told cannot be stopped before it has looked (`wait_queue`, point 1), and a `select` looks at the
 //! channel that it was told of first. So what was told is taken, or was taken by another.
+//!
+//! # What is selected is reserved
+//!
+//! A `select` stops between the two steps of a send or a receive: it has a place to itself, and the message moves later, or
+//! never. Until then others find less room, or fewer messages, and go on without it; so whoever selects tells the next of its
+//! own kind at once, as whoever succeeds does. A place that is given up is room again, and a message that is put back goes to
+//! the next receiver ([`Returned`]): either is a change like any other, after which one waiter is told. Neither touches a
+//! message, nor drops any: that is left to those who hold a side of the channel.
 
 use std::time::Instant;
 
-use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 
+use super::destructors::Panics;
 use super::patience::Patience;
-use super::ring::{Place, Ring};
+use super::returned::Returned;
+use super::store::{Found, Place, Store};
 use crate::greenlet::WaitKind;
 use crate::primitive::atomic::{AtomicBool, Ordering, fence};
 use crate::wait::{Locked, Node, Token, Wait, WaitQueue, Waited};
 
-/// What holds the messages.
-pub(super) trait Store<T> {
-    /// Adds one, or gives it back: there is no room.
-    fn push(&self, message: T) -> Result<(), T>;
-    /// Takes what is oldest: a message, or a place that was given up.
-    fn pop(&self) -> Option<Option<T>>;
-    /// A push would succeed.
-    fn has_room(&self) -> bool;
-    /// A pop would succeed.
-    fn has_message(&self) -> bool;
-    /// How many there may be.
-    fn capacity(&self) -> Option<usize>;
-    /// Claims a place for a message to come; `None`: there is no room.
-    fn claim(&self) -> Option<Option<Place>>;
-    /// Fills a claimed place, or gives it up.
-    fn fill(&self, place: Option<Place>, message: Option<T>);
-}
-
-impl<T> Store<T> for Ring<T> {
-    #[inline]
-    fn push(&self, message: T) -> Result<(), T> {
-        match Ring::claim(self) {
-            None => Err(message),
-            Some(place) => {
-                Ring::fill(self, place, Some(message));
-                Ok(())
-            }
-        }
-    }
-
-    #[inline]
-    fn pop(&self) -> Option<Option<T>> {
-        Ring::pop(self)
-    }
-
-    fn has_room(&self) -> bool {
-        Ring::has_room(self)
-    }
-
-    fn has_message(&self) -> bool {
-        Ring::has_message(self)
-    }
-
-    fn capacity(&self) -> Option<usize> {
-        Some(Ring::capacity(self))
-    }
-
-    fn claim(&self) -> Option<Option<Place>> {
-        Ring::claim(self).map(Some)
-    }
-
-    fn fill(&self, place: Option<Place>, message: Option<T>) {
-        if let Some(place) = place {
-            Ring::fill(self, place, message);
-        }
-    }
-}
-
-impl<T> Store<T> for SegQueue<T> {
-    #[inline]
-    fn push(&self, message: T) -> Result<(), T> {
-        SegQueue::push(self, message);
-        Ok(())
-    }
-
-    #[inline]
-    fn pop(&self) -> Option<Option<T>> {
-        SegQueue::pop(self).map(Some)
-    }
-
-    fn has_room(&self) -> bool {
-        true
-    }
-
-    fn has_message(&self) -> bool {
-        !self.is_empty()
-    }
-
-    fn capacity(&self) -> Option<usize> {
-        None
-    }
-
-    fn claim(&self) -> Option<Option<Place>> {
-        Some(None)
-    }
-
-    fn fill(&self, _: Option<Place>, message: Option<T>) {
-        if let Some(message) = message {
-            SegQueue::push(self, message);
-        }
-    }
-}
-
 /// A channel that holds messages in `Q`.
 #[derive(Debug)]
-pub(super) struct Buffered<Q> {
+pub(super) struct Buffered<Q: Store> {
     store: Q,
-    receivers: CachePadded<WaitQueue<()>>,
-    senders: CachePadded<WaitQueue<()>>,
+    /// Messages that were selected and not received.
+    returned: Returned<Place>,
     /// One side is gone.
     closed: AtomicBool,
+    receivers: CachePadded<WaitQueue<()>>,
+    senders: CachePadded<WaitQueue<()>>,
 }
 
 /// A wait ended without success.
@@ -138,18 +56,20 @@ pub(super) enum Missed {
     Closed,
 }
 
-impl<Q> Buffered<Q> {
+impl<Q: Store> Buffered<Q> {
     /// An empty channel.
     pub(super) fn new(store: Q) -> Buffered<Q> {
         Buffered {
             store,
+            returned: Returned::new(),
+            closed: AtomicBool::new(false),
             receivers: CachePadded::new(WaitQueue::new(())),
             senders: CachePadded::new(WaitQueue::new(())),
-            closed: AtomicBool::new(false),
         }
     }
 
-    fn is_closed(&self) -> bool {
+    /// One side is gone.
+    pub(super) fn is_closed(&self) -> bool {
         // Acquire pairs with the swap in `close`: what the last of the other side did comes before.
         self.closed.load(Ordering::Acquire)
     }
@@ -163,78 +83,72 @@ impl<Q> Buffered<Q> {
         self.senders.lock().complete_all(Token::Closed);
     }
 
-    /// The messages.
-    pub(super) fn store(&self) -> &Q {
-        &self.store
-    }
-
-    /// Sends without waiting.
+    /// Claims a place, without waiting.
     #[inline]
-    pub(super) fn try_send<T>(&self, message: T) -> Result<(), (T, Missed)>
-    where
-        Q: Store<T>,
-    {
+    pub(super) fn try_claim(&self) -> Result<Place, Missed> {
         if self.is_closed() {
-            return Err((message, Missed::Closed));
+            return Err(Missed::Closed);
         }
-        match self.store.push(message) {
-            Ok(()) => {
-                self.after_send();
-                Ok(())
-            }
-            Err(message) => Err((message, Missed::NotNow)),
-        }
+        self.store.claim().ok_or(Missed::NotNow)
     }
 
-    /// Sends, waiting for room until the deadline.
+    /// Claims a place, waiting for room until the deadline. A kill unwinds from here, while nobody has anything yet.
     #[track_caller]
     #[inline(always)]
-    pub(super) fn send<T>(
-        &self,
-        mut message: T,
-        deadline: Option<Instant>,
-    ) -> Result<(), (T, Missed)>
-    where
-        Q: Store<T>,
-    {
+    pub(super) fn claim(&self, deadline: Option<Instant>) -> Result<Place, Missed> {
         let mut patience = Patience::new();
         loop {
-            match self.try_send(message) {
-                Err((back, Missed::NotNow)) => message = back,
+            match self.try_claim() {
+                Err(Missed::NotNow) => {}
                 done => return done,
             }
             if patience.pause(|| self.can_send()) {
                 continue;
             }
-            let look = |_: &mut Locked<'_, ()>, _: &Node| {
-                (self.store.has_room() || self.is_closed()).then_some(())
-            };
-            // Before the message could be lost to a kill it is dropped, with this frame: nobody has it yet.
-            if self
-                .senders
-                .wait(Wait::new(WaitKind::Send, deadline), look, |_| ())
-                == Waited::TimedOut
-            {
-                return self.try_send(message);
+            let look = |_: &mut Locked<'_, ()>, _: &Node| self.can_send().then_some(());
+            let wait = Wait::new(WaitKind::Send, deadline);
+            if self.senders.wait(wait, look, |_| ()) == Waited::TimedOut {
+                return self.try_claim();
             }
         }
     }
 
-    /// Receives without waiting.
+    /// Moves the message into a claimed place. [`Buffered::after_send`] must follow, when the message is forgotten where it
+    /// was: this runs nobody else's code, and that may.
+    ///
+    /// # Safety
+    ///
+    /// The place was claimed in this channel, and is used here for the last time. The message is there, and the caller's no
+    /// more.
+    #[inline(always)]
+    pub(super) unsafe fn fill(&self, place: Place, message: *const Q::Message) {
+        // SAFETY: as the caller says.
+        unsafe { self.store.fill(place, message) };
+    }
+
+    /// Does without a claimed place.
+    ///
+    /// # Safety
+    ///
+    /// The place was claimed in this channel, and is used here for the last time.
+    pub(super) unsafe fn give_up(&self, place: Place) {
+        // SAFETY: as the caller says.
+        unsafe { self.store.give_up(place) };
+        self.pass_on_to_senders();
+        self.pass_on_to_receivers();
+    }
+
+    /// Reserves a message, without waiting.
     #[inline]
-    pub(super) fn try_recv<T>(&self) -> Result<T, Missed>
-    where
-        Q: Store<T>,
-    {
+    pub(super) fn try_reserve(&self) -> Result<Place, Missed> {
+        if let Some(place) = self.returned.take() {
+            return Ok(place);
+        }
         loop {
-            match self.store.pop() {
-                Some(taken) => {
-                    self.after_recv();
-                    if let Some(message) = taken {
-                        return Ok(message);
-                    }
-                }
-                None if self.is_closed() => return self.last_recv(),
+            match self.store.reserve() {
+                Some(Found::Message(place)) => return Ok(place),
+                Some(Found::GivenUp) => self.after_recv(),
+                None if self.is_closed() => return self.last_reserve(),
                 None => return Err(Missed::NotNow),
             }
         }
@@ -242,51 +156,62 @@ impl<Q> Buffered<Q> {
 
     /// The senders are gone: what they sent before is there, if no other receiver has taken it.
     #[cold]
-    fn last_recv<T>(&self) -> Result<T, Missed>
-    where
-        Q: Store<T>,
-    {
-        std::iter::from_fn(|| self.store.pop())
-            .flatten()
-            .next()
-            .ok_or(Missed::Closed)
+    fn last_reserve(&self) -> Result<Place, Missed> {
+        loop {
+            match self.store.reserve() {
+                Some(Found::Message(place)) => return Ok(place),
+                Some(Found::GivenUp) => {}
+                None => return self.returned.take().ok_or(Missed::Closed),
+            }
+        }
     }
 
-    /// Receives, waiting for a message until the deadline.
+    /// Reserves a message, waiting for one until the deadline. A kill unwinds from here, while the caller has none.
     #[track_caller]
     #[inline(always)]
-    pub(super) fn recv<T>(&self, deadline: Option<Instant>) -> Result<T, Missed>
-    where
-        Q: Store<T>,
-    {
+    pub(super) fn reserve(&self, deadline: Option<Instant>) -> Result<Place, Missed> {
         let mut patience = Patience::new();
         loop {
-            match self.try_recv() {
+            match self.try_reserve() {
                 Err(Missed::NotNow) => {}
                 done => return done,
             }
             if patience.pause(|| self.can_recv()) {
                 continue;
             }
-            let look = |_: &mut Locked<'_, ()>, _: &Node| {
-                (self.store.has_message() || self.is_closed()).then_some(())
-            };
-            if self
-                .receivers
-                .wait(Wait::new(WaitKind::Receive, deadline), look, |_| ())
-                == Waited::TimedOut
-            {
-                return self.try_recv();
+            let look = |_: &mut Locked<'_, ()>, _: &Node| self.can_recv().then_some(());
+            let wait = Wait::new(WaitKind::Receive, deadline);
+            if self.receivers.wait(wait, look, |_| ()) == Waited::TimedOut {
+                return self.try_reserve();
             }
         }
     }
 
-    /// A message has been sent: see the module.
+    /// Receives a reserved message.
+    ///
+    /// # Safety
+    ///
+    /// The place was reserved in this channel, and is used here for the last time; and there is room for the message.
+    #[inline(always)]
+    pub(super) unsafe fn take(&self, place: Place, into: *mut Q::Message) {
+        // SAFETY: as the caller says.
+        unsafe { self.store.take(place, into) };
+        self.after_recv();
+    }
+
+    /// Leaves a reserved message to others.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Buffered::take`].
+    pub(super) unsafe fn put_back(&self, place: Place) {
+        self.returned.put(place.position, place);
+        self.pass_on_to_receivers();
+    }
+
+    /// A message has been sent: see the module. Where the receivers are gone it drops messages, and may panic.
     #[inline]
-    fn after_send<T>(&self)
-    where
-        Q: Store<T>,
-    {
+    pub(super) fn after_send(&self) {
         // (2). Pairs with the fence of whoever waits.
         fence(Ordering::SeqCst);
         if self.receivers.has_waiters() {
@@ -300,14 +225,11 @@ impl<Q> Buffered<Q> {
         }
     }
 
-    /// A message has been received.
+    /// A message has been received, or places that were given up are free.
     #[inline]
-    fn after_recv<T>(&self)
-    where
-        Q: Store<T>,
-    {
+    fn after_recv(&self) {
         if self.store.capacity().is_none() {
-            // No sender waits, and a queue without places has none that are unfinished.
+            // No sender waits, and no receiver was told in vain.
             return;
         }
         // (2). Pairs with the fence of whoever waits.
@@ -322,65 +244,45 @@ impl<Q> Buffered<Q> {
 
     /// The receivers are gone: nobody will want what is there. A message may hold a sender of this very channel.
     #[cold]
-    pub(super) fn discard<T>(&self)
-    where
-        Q: Store<T>,
-    {
-        while self.store.pop().is_some() {}
-    }
-
-    /// Claims a place for a message that is sent later.
-    pub(super) fn claim<T>(&self) -> Result<Option<Place>, Missed>
-    where
-        Q: Store<T>,
-    {
-        if self.is_closed() {
-            return Err(Missed::Closed);
+    pub(super) fn discard(&self) {
+        let mut panics = Panics::default();
+        while let Ok(place) = self.last_reserve() {
+            // SAFETY: reserved just now.
+            panics.catch(|| unsafe { self.store.discard(place) });
         }
-        self.store.claim().ok_or(Missed::NotNow)
-    }
-
-    /// Sends into a claimed place, or gives it up.
-    pub(super) fn fill<T>(&self, place: Option<Place>, message: Option<T>)
-    where
-        Q: Store<T>,
-    {
-        self.store.fill(place, message);
-        self.after_send();
+        panics.resume();
     }
 
     /// A send would not wait.
-    pub(super) fn can_send<T>(&self) -> bool
-    where
-        Q: Store<T>,
-    {
+    pub(super) fn can_send(&self) -> bool {
         self.store.has_room() || self.is_closed()
     }
 
     /// A receive would not wait.
-    pub(super) fn can_recv<T>(&self) -> bool
-    where
-        Q: Store<T>,
-    {
-        self.store.has_message() || self.is_closed()
+    pub(super) fn can_recv(&self) -> bool {
+        self.store.has_message() || self.returned.len() != 0 || self.is_closed()
     }
 
-    /// Tells the next sender, as one that was told and did not send.
-    pub(super) fn pass_on_to_senders<T>(&self)
-    where
-        Q: Store<T>,
-    {
+    /// How many messages are there to be received.
+    pub(super) fn len(&self) -> usize {
+        self.store.len() + self.returned.len()
+    }
+
+    /// How many there may be.
+    pub(super) fn capacity(&self) -> Option<usize> {
+        self.store.capacity()
+    }
+
+    /// Tells the next sender, as one that was told and did not send, or has yet to.
+    pub(super) fn pass_on_to_senders(&self) {
         fence(Ordering::SeqCst);
         if self.senders.has_waiters() && self.can_send() {
             tell(&self.senders);
         }
     }
 
-    /// Tells the next receiver, as one that was told and did not receive.
-    pub(super) fn pass_on_to_receivers<T>(&self)
-    where
-        Q: Store<T>,
-    {
+    /// Tells the next receiver, as one that was told and did not receive, or has yet to.
+    pub(super) fn pass_on_to_receivers(&self) {
         fence(Ordering::SeqCst);
         if self.receivers.has_waiters() && self.can_recv() {
             tell(&self.receivers);
@@ -388,19 +290,13 @@ impl<Q> Buffered<Q> {
     }
 
     /// Waits among others to send.
-    pub(super) fn link_sender<T>(&self, node: &Node) -> bool
-    where
-        Q: Store<T>,
-    {
+    pub(super) fn link_sender(&self, node: &Node) -> bool {
         self.senders.link(node);
         self.can_send()
     }
 
     /// Waits among others to receive.
-    pub(super) fn link_receiver<T>(&self, node: &Node) -> bool
-    where
-        Q: Store<T>,
-    {
+    pub(super) fn link_receiver(&self, node: &Node) -> bool {
         self.receivers.link(node);
         self.can_recv()
     }
@@ -413,6 +309,12 @@ impl<Q> Buffered<Q> {
     /// Waits no longer.
     pub(super) fn unlink_receiver(&self, node: &Node) {
         self.receivers.unlink(node);
+    }
+}
+
+impl<Q: Store> Drop for Buffered<Q> {
+    fn drop(&mut self) {
+        self.discard();
     }
 }
 

@@ -3,77 +3,82 @@
 use std::time::{Duration, Instant};
 
 use crate::greenlet::WaitKind;
-use crate::primitive::atomic::{AtomicBool, Ordering};
 use crate::primitive::sync::Mutex;
-use crate::wait::{has_passed, park};
-
-/// One message, at a point in time. `None` for the time: never.
-#[derive(Debug)]
-pub(super) struct Once {
-    at: Option<Instant>,
-    taken: AtomicBool,
-}
-
-/// A message every so often. A receiver that comes late gets one, and the next is due a period later.
-#[derive(Debug)]
-pub(super) struct Ticks {
-    next: Mutex<Option<Instant>>,
-    period: Duration,
-}
+use crate::wait::{Locked, Node, Token, Wait, WaitQueue, has_passed};
 
 /// The clock of one channel.
 #[derive(Debug)]
-pub(super) enum Clock {
-    Once(Once),
-    Ticks(Ticks),
+pub(super) struct Clock {
+    /// When the next message is due; `None`: never.
+    next: Mutex<Option<Instant>>,
+    /// From a message that is taken to the next; `None`: there is one message.
+    period: Option<Duration>,
+    /// Those who wait. They wake by themselves when a message is due; they are told only of one that was put back.
+    waiters: WaitQueue<()>,
 }
 
 impl Clock {
-    /// One message.
+    /// One message. `None` for the time: never.
     pub(super) fn once(at: Option<Instant>) -> Clock {
-        Clock::Once(Once {
-            at,
-            taken: AtomicBool::new(false),
-        })
+        Clock::new(at, None)
     }
 
-    /// A message every `period`.
+    /// A message every `period`. A receiver that comes late gets one, and the next is due a period later.
     pub(super) fn ticks(period: Duration) -> Clock {
-        Clock::Ticks(Ticks {
-            next: Mutex::new(Instant::now().checked_add(period)),
+        Clock::new(Instant::now().checked_add(period), Some(period))
+    }
+
+    fn new(next: Option<Instant>, period: Option<Duration>) -> Clock {
+        Clock {
+            next: Mutex::new(next),
             period,
-        })
+            waiters: WaitQueue::new(()),
+        }
     }
 
     /// When the next message is due; `None`: never.
     pub(super) fn next(&self) -> Option<Instant> {
-        match self {
-            Clock::Once(once) => once.at.filter(|_| !once.taken.load(Ordering::Relaxed)),
-            Clock::Ticks(ticks) => *ticks.next.lock(),
-        }
+        *self.next.lock()
     }
 
     /// The message that is due, if one is: the time for which it was.
     pub(super) fn take(&self) -> Option<Instant> {
+        let mut next = self.next.lock();
+        let at = (*next)?;
         let now = Instant::now();
-        match self {
-            Clock::Once(once) => {
-                let due = once.at.filter(|at| *at <= now)?;
-                // Relaxed: the flag alone decides who gets it.
-                (!once.taken.swap(true, Ordering::Relaxed)).then_some(due)
-            }
-            Clock::Ticks(ticks) => {
-                let mut next = ticks.next.lock();
-                let due = next.filter(|at| *at <= now)?;
-                *next = now.checked_add(ticks.period);
-                Some(due)
-            }
-        }
+        (at <= now).then(|| {
+            *next = self.period.and_then(|period| now.checked_add(period));
+            at
+        })
+    }
+
+    /// A message that was taken is there again.
+    pub(super) fn put_back(&self, at: Instant) {
+        let mut next = self.next.lock();
+        *next = Some(next.map_or(at, |next| next.min(at)));
+        drop(next);
+        self.pass_on();
     }
 
     /// A message is due.
     pub(super) fn is_due(&self) -> bool {
-        self.next().is_some_and(|at| at <= Instant::now())
+        has_passed(self.next())
+    }
+
+    /// Tells one of those who wait to look again.
+    pub(super) fn pass_on(&self) {
+        self.waiters.lock().complete_first(Token::Retry);
+    }
+
+    /// Waits among others for a message to be put back.
+    pub(super) fn link(&self, node: &Node) -> bool {
+        self.waiters.link(node);
+        self.is_due()
+    }
+
+    /// Waits no longer.
+    pub(super) fn unlink(&self, node: &Node) {
+        self.waiters.unlink(node);
     }
 
     /// Waits for a message until the deadline.
@@ -87,7 +92,11 @@ impl Clock {
                 return None;
             }
             let until = [self.next(), deadline].into_iter().flatten().min();
-            park(WaitKind::Receive, until);
+            let look = |_: &mut Locked<'_, ()>, _: &Node| self.is_due().then_some(());
+            // However it ends: the time is what counts.
+            let _ = self
+                .waiters
+                .wait(Wait::new(WaitKind::Receive, until), look, |_| ());
         }
     }
 }

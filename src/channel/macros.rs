@@ -1,9 +1,10 @@
 //! `select!` and `select_biased!`.
 //!
-//! A case becomes three things: a `let` that borrows its channel, a call that adds the operation to a
+//! A case becomes three things: a `match` that borrows its channel, a call that adds the operation to a
 //! [`Select`](super::Select), and an arm that completes the operation and runs the body. One rule takes the cases off the input,
-//! one after the other, and collects these; the last rule puts them together. The bodies are in no closure, so `return`,
-//! `break` and `?` act on the function around.
+//! one after the other, and collects these; the last rules put them together, the `match`es around all the rest: so what an
+//! expression makes on its way to a channel lives until the end. The bodies are in no closure, so `return`, `break` and `?`
+//! act on the function around.
 
 /// Waits for whichever of several sends and receives can be done first, does it, and runs its body. Of several that can be done
 /// any one is chosen; [`select_biased!`](crate::channel::select_biased) chooses the one that is written first.
@@ -35,7 +36,8 @@
 ///   time.
 ///
 /// A body is an expression, followed by a comma unless it is a block; the whole has the value of the body that is run. There
-/// may be 32 cases beside the default.
+/// may be 32 cases beside the default. Sender and receiver are expressions as well, each evaluated once, in their order; what
+/// they make on the way lives as long as the whole, so a case is left out by `recv(receiver.unwrap_or(&never())) -> ..`.
 ///
 /// ```
 /// use greenhub::channel::{bounded, select};
@@ -83,34 +85,51 @@ macro_rules! __channel_select_biased {
 #[macro_export]
 macro_rules! __channel_select_with {
     // All cases are taken.
-    (@take $new:ident $select:ident $operation:ident [] [$($borrows:tt)*] [$($adds:tt)*] [$($arms:tt)*] $names:tt) => {{
-        $($borrows)*
-        let $operation = {
-            let mut $select = $crate::channel::Select::$new();
-            $($adds)*
-            $select.select()
-        };
-        match $operation.index() {
-            $($arms)*
-            _ => ::core::unreachable!("no other operation was added"),
+    (@take $new:ident $select:ident $operation:ident [] $borrows:tt [$($adds:tt)*] [$($arms:tt)*] $names:tt) => {
+        $crate::__channel_select_with! {
+            @borrow $borrows {
+                let $operation = {
+                    let mut $select = $crate::channel::Select::$new();
+                    $($adds)*
+                    $select.select()
+                };
+                match $operation.index() {
+                    $($arms)*
+                    _ => ::core::unreachable!("no other operation was added"),
+                }
+            }
         }
-    }};
-    (@take $new:ident $select:ident $operation:ident [$method:ident ($($timeout:expr)?) $default:expr] [$($borrows:tt)*] [$($adds:tt)*] [$($arms:tt)*] $names:tt) => {{
-        $($borrows)*
-        let $operation = {
-            let mut $select = $crate::channel::Select::$new();
-            $($adds)*
-            $select.$method($($timeout)?)
-        };
-        match $operation {
-            ::core::result::Result::Err(_) => $default,
-            #[allow(unreachable_code, unused_variables, reason = "there may be no case but the default")]
-            ::core::result::Result::Ok($operation) => match $operation.index() {
-                $($arms)*
-                _ => ::core::unreachable!("no other operation was added"),
-            },
+    };
+    (@take $new:ident $select:ident $operation:ident [$method:ident ($($timeout:expr)?) $default:expr] $borrows:tt [$($adds:tt)*] [$($arms:tt)*] $names:tt) => {
+        $crate::__channel_select_with! {
+            @borrow $borrows {
+                let $operation = {
+                    let mut $select = $crate::channel::Select::$new();
+                    $($adds)*
+                    $select.$method($($timeout)?)
+                };
+                match $operation {
+                    ::core::result::Result::Err(_) => $default,
+                    #[allow(unreachable_code, unused_variables, reason = "there may be no case but the default")]
+                    ::core::result::Result::Ok($operation) => match $operation.index() {
+                        $($arms)*
+                        _ => ::core::unreachable!("no other operation was added"),
+                    },
+                }
+            }
         }
-    }};
+    };
+
+    // All channels are borrowed, and what their expressions have made is kept, around the rest.
+    (@borrow [] $rest:block) => { $rest };
+    (@borrow [$name:ident $side:ident ($channel:expr) $($borrows:tt)*] $rest:tt) => {
+        match &$channel {
+            borrowed => {
+                let $name: &$crate::channel::$side<_> = borrowed;
+                $crate::__channel_select_with! { @borrow [$($borrows)*] $rest }
+            }
+        }
+    };
 
     // A body is an expression and a comma, a block, or the last.
     (@take $new:ident $select:ident $operation:ident $default:tt $borrows:tt $adds:tt $arms:tt $names:tt
@@ -143,7 +162,7 @@ macro_rules! __channel_select_with {
     ) => {
         $crate::__channel_select_with! {
             @take $new $select $operation $default
-            [$($borrows)* let $name: &$crate::channel::Receiver<_> = &$receiver;]
+            [$($borrows)* $name Receiver ($receiver)]
             [$($adds)* $select.recv($name);]
             [$($arms)* $number => { let $result = $operation.recv($name); $body }]
             [$($names)*] $($rest)*
@@ -154,7 +173,7 @@ macro_rules! __channel_select_with {
     ) => {
         $crate::__channel_select_with! {
             @take $new $select $operation $default
-            [$($borrows)* let $name: &$crate::channel::Sender<_> = &$sender;]
+            [$($borrows)* $name Sender ($sender)]
             [$($adds)* $select.send($name);]
             [$($arms)* $number => { let $result = $operation.send($name, $message); $body }]
             [$($names)*] $($rest)*
@@ -208,6 +227,9 @@ macro_rules! __channel_select_with {
         ))
     };
 
+    ($new:ident,) => {
+        ::core::compile_error!("there is no case to wait for")
+    };
     ($new:ident, $($cases:tt)*) => {
         $crate::__channel_select_with! {
             @take $new select operation [] [] [] []

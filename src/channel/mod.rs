@@ -16,30 +16,38 @@
 //! | --- | --- |
 //! | `sender`, `receiver` | the two sides |
 //! | `shared` | what they share |
-//! | `buffered`, `ring` | channels that hold messages, and the queue of the bounded ones |
-//! | `rendezvous` | the channel that holds none |
+//! | `buffered`, `store` | channels that hold messages, and what they need of a queue |
+//! | `ring`, `list`, `limited` | the queues: for some messages, for any number, for very many |
+//! | `rendezvous`, `packet`, `meeting` | the channel that holds none |
 //! | `clock` | messages from the clock |
-//! | `select`, `macros`, `operation`, `erased` | waiting for several |
+//! | `returned`, `destructors` | what was selected and not received, and what nobody receives |
+//! | `select`, `chance`, `macros`, `selected`, `operation` | waiting for several |
 //!
 //! [`crossbeam-channel`]: https://docs.rs/crossbeam-channel
 
 mod buffered;
+mod chance;
 mod clock;
-mod erased;
+mod destructors;
 mod error;
+mod limited;
+mod list;
 mod macros;
+mod meeting;
 mod operation;
+mod packet;
 mod patience;
 mod receiver;
 mod rendezvous;
+mod returned;
 mod ring;
 mod select;
+mod selected;
 mod sender;
 mod shared;
+mod store;
 
 use std::time::{Duration, Instant};
-
-use crossbeam_queue::SegQueue;
 
 pub use error::{
     ReadyTimeoutError, RecvError, RecvTimeoutError, SelectTimeoutError, SendError,
@@ -48,20 +56,21 @@ pub use error::{
 #[doc(inline)]
 pub use macros::{select, select_biased};
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
-pub use select::{Select, SelectedOperation};
+pub use select::Select;
+pub use selected::SelectedOperation;
 pub use sender::Sender;
 
-use buffered::Buffered;
 use clock::Clock;
 use receiver::Source;
-use rendezvous::Rendezvous;
-use ring::Ring;
 use shared::{Flavor, Shared};
 
 use crate::primitive::sync::Arc;
 
 /// A channel that holds `capacity` messages: senders wait while it is full. With zero, a message goes from hand to hand: each
 /// send waits for a receive.
+///
+/// Any capacity will do. Room for up to 65,536 messages is made with the channel; with a larger capacity it is made as messages
+/// come, so that `bounded(usize::MAX)` costs no more than [`unbounded`].
 ///
 /// ```
 /// let (sender, receiver) = greenhub::channel::bounded(1);
@@ -71,11 +80,7 @@ use crate::primitive::sync::Arc;
 /// ```
 #[must_use]
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    sides(if capacity == 0 {
-        Flavor::Zero(Rendezvous::new())
-    } else {
-        Flavor::Bounded(Buffered::new(Ring::new(capacity)))
-    })
+    sides(Flavor::bounded(capacity))
 }
 
 /// A channel that holds any number of messages: no send ever waits.
@@ -88,7 +93,7 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// ```
 #[must_use]
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
-    sides(Flavor::Unbounded(Buffered::new(SegQueue::new())))
+    sides(Flavor::unbounded())
 }
 
 fn sides<T>(flavor: Flavor<T>) -> (Sender<T>, Receiver<T>) {

@@ -1,221 +1,208 @@
 //! What a `select` needs of one operation: a send, or a receive, on one channel.
+//!
+//! Whoever selects need not be on the thread of those who may send and receive: a list of operations may go to another, even
+//! if a message may not. So an [`Operation`] has to do with places, meetings and times, and never with a message: it moves
+//! none and drops none. That is done by [`Sender::complete`] and [`Receiver::complete`], which need the sender, or the
+//! receiver, itself.
 
 use std::time::Instant;
 
 use super::buffered::Missed;
-use super::erased::Erased;
+use super::error::SendError;
+use super::meeting::Meeting;
+use super::packet::Packet;
 use super::receiver::{Receiver, Source};
-use super::rendezvous::{Content, Meeting, OBSERVER, Packet, ReceiverSide, SenderSide, Transfer};
-use super::ring::Place;
+use super::rendezvous::{ReceiverSide, SenderSide};
 use super::sender::Sender;
-use super::shared::{Flavor, on_flavor};
+use super::shared::{Flavor, on_buffered};
+use super::store::Place;
 use crate::primitive::sync::Arc;
 use crate::wait::{Enqueue, Node, Token};
 
-/// A send or a receive that may be selected. Waits as an [`Enqueue`].
-pub(super) trait Operation: Enqueue {
+/// A send or a receive that may be selected. Waits as an [`Enqueue`], with a [`Packet`]'s tag or as an observer.
+///
+/// # Safety
+///
+/// All of it, and of its [`Enqueue`], may be called on any thread, whatever the type of the messages.
+pub(super) unsafe trait Operation: Enqueue {
     /// Begins it, if that needs no waiting.
     fn begin(&self) -> Option<Begun>;
     /// It could begin now.
     fn is_ready(&self) -> bool;
     /// When it will be ready by itself, if it will.
     fn ready_at(&self) -> Option<Instant>;
-    /// What its waiter needs to be found by, beside its node.
-    fn parcel(&self) -> Parcel;
-    /// Its waiter was completed: begins it with what was put into the parcel.
-    fn accept(&self, token: Token, parcel: Parcel) -> Option<Begun>;
+    /// The wait that was entered with this packet was completed by `token`: begins it with what was left there.
+    fn accept(&self, token: Token, packet: &Packet) -> Option<Begun>;
     /// It was told of a chance that it does not take: tells the next who waits.
     fn pass_on(&self);
-    /// Takes it back after it has begun.
+    /// Takes it back after it has begun: what was reserved is as if nobody had.
     fn abandon(&self, begun: Begun);
 }
 
-/// An operation that has been selected, and waits to be completed.
+/// An operation that has been selected, and must be completed or abandoned.
+#[must_use = "what was reserved is somebody's"]
 pub(super) enum Begun {
     /// The other side is gone.
     Disconnected,
-    /// A receive: a [`Transfer`].
-    Receive(Erased),
-    /// A send that has a place, in a channel that holds messages.
-    Place(Option<Place>),
-    /// A send to a receiver that waits: an `Arc<Meeting>`.
-    Meeting(Erased),
+    /// To write to, or to read from, in a channel that holds messages.
+    Place(Place),
+    /// With one of the other side: an `Arc<Meeting<T>>`.
+    Meeting(*const ()),
+    /// The clock's message.
+    Time(Instant),
 }
 
-/// A packet of some type, or nothing.
-pub(super) struct Parcel {
-    pub(super) tag: usize,
-    packet: Option<Erased>,
+impl Begun {
+    fn at<T>(meeting: Arc<Meeting<T>>) -> Begun {
+        Begun::Meeting(Arc::into_raw(meeting).cast())
+    }
 }
 
-impl Parcel {
-    /// For one who only wants to know, or whose channel hands nothing over.
-    pub(super) const NONE: Parcel = Parcel {
-        tag: OBSERVER,
-        packet: None,
-    };
-
-    fn new<T>(content: Content<T>) -> Parcel {
-        let packet = Box::new(Packet::new(content));
-        Parcel {
-            tag: packet.tag(),
-            packet: Some(Erased::new(packet)),
-        }
-    }
-
-    /// # Safety
-    ///
-    /// It must have been made for the same `T`.
-    unsafe fn into_content<T>(self) -> Option<Content<T>> {
-        // SAFETY: as the caller says.
-        let packet = self
-            .packet
-            .map(|packet| unsafe { packet.into::<Box<Packet<T>>>() })?;
-        Some(packet.into_content())
-    }
+/// # Safety
+///
+/// From a `Begun::Meeting` of a channel of `T`s, which is used here for the last time.
+unsafe fn meeting_of<T>(meeting: *const ()) -> Arc<Meeting<T>> {
+    // SAFETY: as the caller says.
+    unsafe { Arc::from_raw(meeting.cast()) }
 }
 
 impl<T> Enqueue for Sender<T> {
     fn link(&self, node: &Node) -> bool {
-        match &self.shared.flavor {
-            Flavor::Bounded(channel) => channel.link_sender(node),
-            Flavor::Unbounded(channel) => channel.link_sender(node),
-            Flavor::Zero(channel) => SenderSide(channel).link(node),
-        }
+        on_buffered!(&self.shared.flavor,
+            channel => channel.link_sender(node),
+            zero => SenderSide(zero).link(node))
     }
 
     fn unlink(&self, node: &Node) {
-        match &self.shared.flavor {
-            Flavor::Bounded(channel) => channel.unlink_sender(node),
-            Flavor::Unbounded(channel) => channel.unlink_sender(node),
-            Flavor::Zero(channel) => SenderSide(channel).unlink(node),
-        }
+        on_buffered!(&self.shared.flavor,
+            channel => channel.unlink_sender(node),
+            zero => SenderSide(zero).unlink(node));
     }
 }
 
-impl<T> Operation for Sender<T> {
+// SAFETY: places, meetings and lists of waiters are under locks and atomics; no message is touched.
+unsafe impl<T> Operation for Sender<T> {
     fn begin(&self) -> Option<Begun> {
-        let claimed = match &self.shared.flavor {
-            Flavor::Bounded(channel) => channel.claim().map(Begun::Place),
-            Flavor::Unbounded(channel) => channel.claim().map(Begun::Place),
-            Flavor::Zero(channel) => channel
-                .try_promise()
-                .map(|meeting| Begun::Meeting(Erased::new(meeting))),
-        };
-        begun(claimed)
+        begun(on_buffered!(&self.shared.flavor,
+            channel => channel.try_claim().map(|place| {
+                channel.pass_on_to_senders();
+                Begun::Place(place)
+            }),
+            zero => zero.try_promise().map(Begun::at)))
     }
 
     fn is_ready(&self) -> bool {
-        on_flavor!(&self.shared.flavor, channel => channel.can_send())
+        on_buffered!(&self.shared.flavor,
+            channel => channel.can_send(),
+            zero => zero.can_send())
     }
 
     fn ready_at(&self) -> Option<Instant> {
         None
     }
 
-    fn parcel(&self) -> Parcel {
-        match &self.shared.flavor {
-            Flavor::Zero(_) => Parcel::new::<T>(Content::Later),
-            _ => Parcel::NONE,
-        }
-    }
-
-    fn accept(&self, token: Token, parcel: Parcel) -> Option<Begun> {
-        if token == Token::Given {
-            // SAFETY: made by `parcel`, above.
-            if let Some(Content::Meeting(meeting)) = unsafe { parcel.into_content::<T>() } {
-                return Some(Begun::Meeting(Erased::new(meeting)));
-            }
-        }
-        self.begin()
+    fn accept(&self, token: Token, packet: &Packet) -> Option<Begun> {
+        accepted::<T>(token, packet).or_else(|| self.begin())
     }
 
     fn pass_on(&self) {
-        match &self.shared.flavor {
-            Flavor::Bounded(channel) => channel.pass_on_to_senders(),
-            Flavor::Unbounded(_) | Flavor::Zero(_) => {}
-        }
+        on_buffered!(&self.shared.flavor,
+            channel => channel.pass_on_to_senders(),
+            _zero => ());
     }
 
     fn abandon(&self, begun: Begun) {
         match begun {
-            Begun::Place(place) => self.fill(place, None),
-            // SAFETY: made by `begin` or `accept`, above.
-            Begun::Meeting(meeting) => unsafe { meeting.into::<Arc<Meeting<T>>>() }.bring(None),
-            Begun::Disconnected | Begun::Receive(_) => {}
+            Begun::Place(place) => on_buffered!(&self.shared.flavor,
+                // SAFETY: claimed by `begin`.
+                channel => unsafe { channel.give_up(place) },
+                _zero => unreachable!("it has no places")),
+            Begun::Meeting(meeting) => {
+                // SAFETY: made by `begin` or `accept`.
+                unsafe { meeting_of::<T>(meeting) }.leave();
+            }
+            Begun::Disconnected | Begun::Time(_) => {}
         }
     }
 }
 
 impl<T> Sender<T> {
     /// Completes a send that was selected.
-    pub(super) fn complete(&self, begun: Begun, message: T) -> Result<(), T> {
-        match begun {
+    #[track_caller]
+    pub(super) fn complete(&self, begun: Begun, message: T) -> Result<(), SendError<T>> {
+        let at = &raw const message;
+        let sent = match begun {
             Begun::Place(place) => {
-                self.fill(place, Some(message));
+                on_buffered!(&self.shared.flavor,
+                    // SAFETY: claimed by `begin`; the message is there.
+                    channel => unsafe { channel.fill(place, at) },
+                    _zero => unreachable!("it has no places"));
                 Ok(())
             }
             Begun::Meeting(meeting) => {
-                // SAFETY: made by `begin` or `accept`, above.
-                unsafe { meeting.into::<Arc<Meeting<T>>>() }.bring(Some(message));
-                Ok(())
+                // SAFETY: made by `begin` or `accept`.
+                let meeting = unsafe { meeting_of::<T>(meeting) };
+                // SAFETY: the message is there.
+                if unsafe { meeting.bring(at) } {
+                    Ok(())
+                } else {
+                    // A receiver that gives up after all: then another is as good.
+                    // SAFETY: the message is there.
+                    unsafe { self.shared.send(at, None) }
+                }
             }
-            Begun::Disconnected | Begun::Receive(_) => Err(message),
+            Begun::Disconnected | Begun::Time(_) => Err(Missed::Closed),
+        };
+        match sent {
+            Ok(()) => self.sent(message),
+            Err(_) => return Err(SendError(message)),
         }
-    }
-
-    fn fill(&self, place: Option<Place>, message: Option<T>) {
-        match &self.shared.flavor {
-            Flavor::Bounded(channel) => channel.fill(place, message),
-            Flavor::Unbounded(channel) => channel.fill(place, message),
-            Flavor::Zero(_) => unreachable!("a channel without capacity has no places"),
-        }
+        Ok(())
     }
 }
 
 impl<T> Enqueue for Receiver<T> {
     fn link(&self, node: &Node) -> bool {
         match &self.source {
-            Source::Shared(shared) => match &shared.flavor {
-                Flavor::Bounded(channel) => channel.link_receiver(node),
-                Flavor::Unbounded(channel) => channel.link_receiver(node),
-                Flavor::Zero(channel) => ReceiverSide(channel).link(node),
-            },
-            Source::Clock(clock, _) => clock.is_due(),
+            Source::Shared(shared) => on_buffered!(&shared.flavor,
+                channel => channel.link_receiver(node),
+                zero => ReceiverSide(zero).link(node)),
+            Source::Clock(clock, _) => clock.link(node),
             Source::Never => false,
         }
     }
 
     fn unlink(&self, node: &Node) {
-        if let Source::Shared(shared) = &self.source {
-            match &shared.flavor {
-                Flavor::Bounded(channel) => channel.unlink_receiver(node),
-                Flavor::Unbounded(channel) => channel.unlink_receiver(node),
-                Flavor::Zero(channel) => ReceiverSide(channel).unlink(node),
-            }
+        match &self.source {
+            Source::Shared(shared) => on_buffered!(&shared.flavor,
+                channel => channel.unlink_receiver(node),
+                zero => ReceiverSide(zero).unlink(node)),
+            Source::Clock(clock, _) => clock.unlink(node),
+            Source::Never => {}
         }
     }
 }
 
-impl<T> Operation for Receiver<T> {
+// SAFETY: as for senders; a clock knows times alone.
+unsafe impl<T> Operation for Receiver<T> {
     fn begin(&self) -> Option<Begun> {
-        let message = |message| Begun::Receive(Erased::new(Transfer::Message(message)));
         match &self.source {
-            Source::Shared(shared) => begun(match &shared.flavor {
-                Flavor::Bounded(channel) => channel.try_recv().map(message),
-                Flavor::Unbounded(channel) => channel.try_recv().map(message),
-                Flavor::Zero(channel) => channel
-                    .try_find()
-                    .map(|found: Transfer<T>| Begun::Receive(Erased::new(found))),
-            }),
-            Source::Clock(clock, make) => clock.take().map(|at| message(make(at))),
+            Source::Shared(shared) => begun(on_buffered!(&shared.flavor,
+                channel => channel.try_reserve().map(|place| {
+                    channel.pass_on_to_receivers();
+                    Begun::Place(place)
+                }),
+                zero => zero.try_find().map(Begun::at))),
+            Source::Clock(clock, _) => clock.take().map(Begun::Time),
             Source::Never => None,
         }
     }
 
     fn is_ready(&self) -> bool {
         match &self.source {
-            Source::Shared(shared) => on_flavor!(&shared.flavor, channel => channel.can_recv()),
+            Source::Shared(shared) => on_buffered!(&shared.flavor,
+                channel => channel.can_recv(),
+                zero => zero.can_recv()),
             Source::Clock(clock, _) => clock.is_due(),
             Source::Never => false,
         }
@@ -228,60 +215,73 @@ impl<T> Operation for Receiver<T> {
         }
     }
 
-    fn parcel(&self) -> Parcel {
-        match &self.source {
-            Source::Shared(shared) if matches!(shared.flavor, Flavor::Zero(_)) => {
-                Parcel::new::<T>(Content::Empty)
-            }
-            _ => Parcel::NONE,
-        }
-    }
-
-    fn accept(&self, token: Token, parcel: Parcel) -> Option<Begun> {
-        if token == Token::Given {
-            // SAFETY: made by `parcel`, above.
-            let transfer = match unsafe { parcel.into_content::<T>() } {
-                Some(Content::Message(message)) => Some(Transfer::Message(message)),
-                Some(Content::Meeting(meeting)) => Some(Transfer::Meeting(meeting)),
-                _ => None,
-            };
-            if let Some(transfer) = transfer {
-                return Some(Begun::Receive(Erased::new(transfer)));
-            }
-        }
-        self.begin()
+    fn accept(&self, token: Token, packet: &Packet) -> Option<Begun> {
+        accepted::<T>(token, packet).or_else(|| self.begin())
     }
 
     fn pass_on(&self) {
-        if let Source::Shared(shared) = &self.source {
-            match &shared.flavor {
-                Flavor::Bounded(channel) => channel.pass_on_to_receivers(),
-                Flavor::Unbounded(channel) => channel.pass_on_to_receivers(),
-                Flavor::Zero(_) => {}
-            }
+        match &self.source {
+            Source::Shared(shared) => on_buffered!(&shared.flavor,
+                channel => channel.pass_on_to_receivers(),
+                _zero => ()),
+            Source::Clock(clock, _) => clock.pass_on(),
+            Source::Never => {}
         }
     }
 
     fn abandon(&self, begun: Begun) {
-        // A message that nobody takes is gone, as if it had been received and dropped.
-        drop(begun);
+        match (&self.source, begun) {
+            (Source::Shared(shared), Begun::Place(place)) => on_buffered!(&shared.flavor,
+                // SAFETY: reserved by `begin`.
+                channel => unsafe { channel.put_back(place) },
+                _zero => unreachable!("it has no places")),
+            (Source::Shared(shared), Begun::Meeting(meeting)) => on_buffered!(&shared.flavor,
+                _channel => unreachable!("nobody is met there"),
+                // SAFETY: made by `begin` or `accept`.
+                zero => zero.abandon(unsafe { meeting_of(meeting) })),
+            (Source::Clock(clock, _), Begun::Time(at)) => clock.put_back(at),
+            _ => {}
+        }
     }
 }
 
 impl<T> Receiver<T> {
-    /// Completes a receive that was selected; `None`: the senders are gone.
+    /// Completes a receive that was selected. `Ok`: the message is there.
+    ///
+    /// # Safety
+    ///
+    /// There is room for it.
     #[track_caller]
-    pub(super) fn complete(&self, begun: Begun) -> Option<T> {
-        let Begun::Receive(transfer) = begun else {
-            return None;
-        };
-        // SAFETY: made by `begin` or `accept`, above.
-        match unsafe { transfer.into::<Transfer<T>>() } {
-            Transfer::Message(message) => Some(message),
-            // A sender that gives up after all leaves nothing: then another's message is as good.
-            Transfer::Meeting(meeting) => meeting.receive().or_else(|| self.recv().ok()),
+    pub(super) unsafe fn complete(&self, begun: Begun, into: *mut T) -> Result<(), Missed> {
+        match (&self.source, begun) {
+            (Source::Shared(shared), Begun::Place(place)) => on_buffered!(&shared.flavor,
+                // SAFETY: reserved by `begin`, and there is room.
+                channel => unsafe { channel.take(place, into) },
+                _zero => unreachable!("it has no places")),
+            (Source::Shared(shared), Begun::Meeting(meeting)) => {
+                // SAFETY: made by `begin` or `accept`, and there is room.
+                if !unsafe { meeting_of::<T>(meeting).receive(into) } {
+                    // A sender that gives up after all: then another's message is as good.
+                    // SAFETY: there is room.
+                    return unsafe { shared.recv(into, None) };
+                }
+            }
+            // SAFETY: there is room.
+            (Source::Clock(_, message_of), Begun::Time(at)) => unsafe {
+                into.write(message_of(at))
+            },
+            _ => return Err(Missed::Closed),
         }
+        Ok(())
     }
+}
+
+/// What a counterpart has left in the packet. In a channel that holds messages nobody leaves anything.
+fn accepted<T>(token: Token, packet: &Packet) -> Option<Begun> {
+    // SAFETY: the wait is over, and the packet was in a list of a channel of `T`s.
+    (token == Token::Given)
+        .then(|| unsafe { packet.take_meeting::<T>() }.map(Begun::at))
+        .flatten()
 }
 
 fn begun(begun: Result<Begun, Missed>) -> Option<Begun> {

@@ -1,6 +1,7 @@
 //! The receiving side.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
@@ -48,9 +49,12 @@ impl<T> Receiver<T> {
     #[track_caller]
     #[inline(always)]
     pub fn recv(&self) -> Result<T, RecvError> {
-        match &self.source {
-            Source::Shared(shared) => shared.recv(None).map_err(|_| RecvError),
-            _ => self.recv_elsewhere(None).map_err(|_| RecvError),
+        let mut message = MaybeUninit::uninit();
+        // SAFETY: there is room.
+        match unsafe { self.recv_into(message.as_mut_ptr(), None) } {
+            // SAFETY: it has been received.
+            Ok(()) => Ok(unsafe { message.assume_init() }),
+            Err(_) => Err(RecvError),
         }
     }
 
@@ -61,13 +65,13 @@ impl<T> Receiver<T> {
     /// If there is none.
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        match &self.source {
-            Source::Shared(shared) => shared.try_recv().map_err(|missed| match missed {
-                Missed::NotNow => TryRecvError::Empty,
-                Missed::Closed => TryRecvError::Disconnected,
-            }),
-            Source::Clock(clock, message) => clock.take().map(message).ok_or(TryRecvError::Empty),
-            Source::Never => Err(TryRecvError::Empty),
+        let mut message = MaybeUninit::uninit();
+        // SAFETY: there is room.
+        match unsafe { self.try_recv_into(message.as_mut_ptr()) } {
+            // SAFETY: it has been received.
+            Ok(()) => Ok(unsafe { message.assume_init() }),
+            Err(Missed::NotNow) => Err(TryRecvError::Empty),
+            Err(Missed::Closed) => Err(TryRecvError::Disconnected),
         }
     }
 
@@ -93,22 +97,65 @@ impl<T> Receiver<T> {
 
     #[track_caller]
     fn recv_before(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        let received = match &self.source {
-            Source::Shared(shared) => shared.recv(deadline),
-            _ => self.recv_elsewhere(deadline),
-        };
-        received.map_err(|missed| match missed {
-            Missed::NotNow => RecvTimeoutError::Timeout,
-            Missed::Closed => RecvTimeoutError::Disconnected,
-        })
+        let mut message = MaybeUninit::uninit();
+        // SAFETY: there is room.
+        match unsafe { self.recv_into(message.as_mut_ptr(), deadline) } {
+            // SAFETY: it has been received.
+            Ok(()) => Ok(unsafe { message.assume_init() }),
+            Err(Missed::NotNow) => Err(RecvTimeoutError::Timeout),
+            Err(Missed::Closed) => Err(RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Receives, waiting until the deadline. With `Ok` the message is there.
+    ///
+    /// # Safety
+    ///
+    /// There is room for it.
+    #[track_caller]
+    #[inline(always)]
+    unsafe fn recv_into(&self, into: *mut T, deadline: Option<Instant>) -> Result<(), Missed> {
+        match &self.source {
+            // SAFETY: as the caller says.
+            Source::Shared(shared) => unsafe { shared.recv(into, deadline) },
+            // SAFETY: as the caller says.
+            _ => unsafe { self.recv_elsewhere(into, deadline) },
+        }
+    }
+
+    /// The same without waiting.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Receiver::recv_into`].
+    #[inline(always)]
+    unsafe fn try_recv_into(&self, into: *mut T) -> Result<(), Missed> {
+        match &self.source {
+            // SAFETY: as the caller says.
+            Source::Shared(shared) => unsafe { shared.try_recv(into) },
+            Source::Clock(clock, message_of) => {
+                let at = clock.take().ok_or(Missed::NotNow)?;
+                // SAFETY: as the caller says.
+                unsafe { into.write(message_of(at)) };
+                Ok(())
+            }
+            Source::Never => Err(Missed::NotNow),
+        }
     }
 
     /// What does not come from senders.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Receiver::recv_into`].
     #[track_caller]
     #[cold]
-    fn recv_elsewhere(&self, deadline: Option<Instant>) -> Result<T, Missed> {
-        if let Source::Clock(clock, message) = &self.source {
-            return clock.wait(deadline).map(message).ok_or(Missed::NotNow);
+    unsafe fn recv_elsewhere(&self, into: *mut T, deadline: Option<Instant>) -> Result<(), Missed> {
+        if let Source::Clock(clock, message_of) = &self.source {
+            let at = clock.wait(deadline).ok_or(Missed::NotNow)?;
+            // SAFETY: as the caller says.
+            unsafe { into.write(message_of(at)) };
+            return Ok(());
         }
         while !has_passed(deadline) {
             park(WaitKind::Receive, deadline);

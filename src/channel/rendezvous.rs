@@ -1,102 +1,44 @@
 //! The channel without capacity: a message goes from a sender to a receiver when both are there.
 //!
-//! Whoever comes second does the exchange, under the lock of the list in which the first waits: a message is put into a
-//! receiver's [`Packet`], or taken out of a sender's. So a wait that was completed has its message, or has got rid of it. To
-//! get into the list and to look into the other is done under one lock, `pairing`, by both sides: otherwise two that come at
-//! the same time could each find the other, leave the list to meet it, and find nobody, again and again.
+//! Whoever comes second finds the first by its node's tag, a [`Packet`], and does the exchange under the lock of the list in
+//! which the first waits: the message is copied from the sender's frame into the receiver's. So a wait that was completed has
+//! its message, or has got rid of it. To get into the list and to look into the other is done under one lock, `pairing`, by
+//! both sides: otherwise two that come at the same time could each find the other, leave the list to meet it, and find nobody,
+//! again and again.
 //!
-//! A sender in a `select` has no message yet when it is found. Its receiver then leaves a [`Meeting`] with it, and waits
-//! until the message is brought, or the sender gives up.
+//! Where one of the two selects, being found is not yet the exchange. Then whoever comes second leaves a [`Meeting`] in the
+//! packet of the first, and they go on there (`meeting.rs`). A receiver that has selected and does not receive leaves what
+//! it was brought to the channel: the next receiver gets it before it looks for a sender.
 
-use std::cell::Cell;
 use std::time::Instant;
 
 use super::buffered::Missed;
+use super::destructors::Panics;
+use super::meeting::Meeting;
+use super::packet::{OBSERVER, Packet, is_no_observer};
+use super::returned::Returned;
 use crate::greenlet::WaitKind;
-use crate::primitive::atomic::{AtomicBool, Ordering};
-use crate::primitive::cell::UnsafeCell;
+use crate::primitive::atomic::{AtomicBool, Ordering, fence};
 use crate::primitive::sync::{Arc, Mutex};
-use crate::wait::{
-    Enqueue, Given, Locked, Node, Outcome, Shield, Token, Wait, WaitQueue, Waited, wait_any,
-};
+use crate::wait::{Enqueue, Given, Locked, Node, Outcome, Token, WaitQueue, wait_any};
 
 /// The channel.
 #[derive(Debug)]
 pub(super) struct Rendezvous<T> {
     pairing: Mutex<()>,
-    /// Tagged with a `Packet<T>` each, or zero: one that only wants to know.
+    /// Tagged with a `Packet` each, or `OBSERVER`.
     senders: WaitQueue<()>,
     receivers: WaitQueue<()>,
+    /// With a message each, which was selected and not received.
+    returned: Returned<Arc<Meeting<T>>>,
     closed: AtomicBool,
-    _messages: std::marker::PhantomData<fn(T) -> T>,
 }
 
-/// What a waiter has for its counterpart, or gets from it. Lies with the waiter until its wait is over.
-#[derive(Debug)]
-pub(super) struct Packet<T>(UnsafeCell<Content<T>>);
-
-#[derive(Debug)]
-pub(super) enum Content<T> {
-    /// A receiver's, to be filled.
-    Empty,
-    /// A sender's, to be taken; or a receiver's, filled.
-    Message(T),
-    /// A sender's in a `select`, whose message is not known yet.
-    Later,
-    /// Such a sender's, with a receiver who waits.
-    Meeting(Arc<Meeting<T>>),
-}
-
-/// Where a receiver waits for the message of a sender that a `select` has chosen.
-#[derive(Debug)]
-pub(super) struct Meeting<T>(WaitQueue<Brought<T>>);
-
-#[derive(Debug)]
-enum Brought<T> {
-    NotYet,
-    Message(T),
-    /// The sender does not come; or the message has been taken.
-    Nothing,
-}
-
-impl<T> Packet<T> {
-    /// With this in it.
-    pub(super) fn new(content: Content<T>) -> Packet<T> {
-        Packet(UnsafeCell::new(content))
-    }
-
-    /// What its counterparts find it by.
-    pub(super) fn tag(&self) -> usize {
-        std::ptr::from_ref(self).expose_provenance()
-    }
-
-    /// What is in it after the wait.
-    pub(super) fn into_content(self) -> Content<T> {
-        self.0.into_inner()
-    }
-
-    /// Puts something into the packet that a tag stands for, and takes out what was there.
-    ///
-    /// # Safety
-    ///
-    /// The tag must be a packet's, of a node in the list of a channel of the same type, and used under its lock.
-    unsafe fn exchange(tag: usize, content: Content<T>) -> Content<T> {
-        let packet = std::ptr::with_exposed_provenance::<Packet<T>>(tag);
-        // SAFETY: the waiter leaves neither list nor packet without the lock, which the caller has.
-        unsafe {
-            (*packet)
-                .0
-                .with_mut(|at| std::mem::replace(&mut *at, content))
-        }
-    }
-}
-
-/// What was found on the senders' side: a message, or where it will come.
-#[derive(Debug)]
-pub(super) enum Transfer<T> {
-    /// A message.
-    Message(T),
-    /// A sender is about to bring one here.
+/// What became of looking for a counterpart.
+enum Found<T> {
+    /// The message has changed hands.
+    Moved,
+    /// The two go on here.
     Meeting(Arc<Meeting<T>>),
 }
 
@@ -107,11 +49,12 @@ impl<T> Rendezvous<T> {
             pairing: Mutex::new(()),
             senders: WaitQueue::new(()),
             receivers: WaitQueue::new(()),
+            returned: Returned::new(),
             closed: AtomicBool::new(false),
-            _messages: std::marker::PhantomData,
         }
     }
 
+    /// One side is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -125,153 +68,180 @@ impl<T> Rendezvous<T> {
         self.senders.lock().complete_all(Token::Closed);
     }
 
+    /// The receivers are gone: nobody will want what was put back.
+    pub(super) fn discard(&self) {
+        let mut panics = Panics::default();
+        while let Some(meeting) = self.returned.take() {
+            // SAFETY: the sender has brought its message, and the receiver has left it.
+            panics.catch(|| unsafe { meeting.discard() });
+        }
+        panics.resume();
+    }
+
     /// Hands the message to a receiver that waits, if there is one.
-    pub(super) fn try_send(&self, message: T) -> Result<(), (T, Missed)> {
-        self.try_give(Content::Message(message))
-            .map_err(|(content, missed)| match content {
-                Content::Message(message) => (message, missed),
-                _ => unreachable!("what was not given comes back"),
-            })
+    ///
+    /// # Safety
+    ///
+    /// The message is there. With `Ok` it has been moved out.
+    pub(super) unsafe fn try_send(&self, message: *const T) -> Result<(), Missed> {
+        self.find_receiver(Some(message)).map(drop)
     }
 
-    /// Promises a message to a receiver that waits, if there is one.
+    /// Selects a receiver that waits, if there is one, for a message that comes later.
     pub(super) fn try_promise(&self) -> Result<Arc<Meeting<T>>, Missed> {
-        let meeting = Arc::new(Meeting(WaitQueue::new(Brought::NotYet)));
-        match self.try_give(Content::Meeting(Arc::clone(&meeting))) {
-            Ok(()) => Ok(meeting),
-            Err((_, missed)) => Err(missed),
+        match self.find_receiver(None)? {
+            Found::Meeting(meeting) => Ok(meeting),
+            Found::Moved => unreachable!("there was no message to be moved"),
         }
     }
 
-    fn try_give(&self, content: Content<T>) -> Result<(), (Content<T>, Missed)> {
+    fn find_receiver(&self, message: Option<*const T>) -> Result<Found<T>, Missed> {
         if self.is_closed() {
-            return Err((content, Missed::Closed));
+            return Err(Missed::Closed);
         }
-        let content = Cell::new(Some(content));
-        let mut receivers = self.receivers.lock();
-        loop {
-            let given = receivers.give(
-                is_no_observer,
-                Token::Given,
-                |tag| {
-                    let content = content.take().expect("not given yet");
-                    // SAFETY: a receiver's tag, under the lock of its list.
-                    drop(unsafe { Packet::exchange(tag, content) });
-                },
-                // SAFETY: as above.
-                |tag, ()| content.set(Some(unsafe { Packet::exchange(tag, Content::Empty) })),
-            );
-            match given {
-                Given::Taken(()) => return Ok(()),
-                Given::Withdrawn => {}
-                Given::Nobody => break,
-            }
-        }
-        drop(receivers);
-        Err((content.take().expect("not given"), Missed::NotNow))
-    }
-
-    /// Takes a message from a sender that waits, if there is one.
-    pub(super) fn try_find(&self) -> Result<Transfer<T>, Missed> {
-        let mut senders = self.senders.lock();
-        loop {
-            let given = senders.give(
-                is_no_observer,
-                Token::Given,
-                // SAFETY: a sender's tag, under the lock of its list.
-                |tag| match unsafe { Packet::exchange(tag, Content::Empty) } {
-                    Content::Message(message) => Transfer::Message(message),
-                    _ => {
-                        // Its message is not known yet.
-                        let meeting = Arc::new(Meeting(WaitQueue::new(Brought::NotYet)));
-                        let left = Content::Meeting(Arc::clone(&meeting));
-                        // SAFETY: as above.
-                        drop(unsafe { Packet::exchange(tag, left) });
-                        Transfer::Meeting(meeting)
-                    }
-                },
-                |tag, found| {
-                    let back = match found {
-                        Transfer::Message(message) => Content::Message(message),
-                        Transfer::Meeting(_) => Content::Later,
-                    };
-                    // SAFETY: as above.
-                    drop(unsafe { Packet::exchange(tag, back) });
-                },
-            );
-            match given {
-                Given::Taken(found) => return Ok(found),
-                Given::Withdrawn => {}
-                Given::Nobody => break,
-            }
-        }
-        drop(senders);
-        Err(if self.is_closed() {
-            Missed::Closed
-        } else {
-            Missed::NotNow
-        })
-    }
-
-    /// Takes a message from a sender that waits; if that is about to bring it, waits for it.
-    #[track_caller]
-    pub(super) fn try_recv(&self) -> Result<T, Missed> {
-        loop {
-            match self.try_find()? {
-                Transfer::Message(message) => return Ok(message),
-                Transfer::Meeting(meeting) => {
-                    if let Some(message) = meeting.receive() {
-                        return Ok(message);
-                    }
+        let found = find(&self.receivers, |receiver| {
+            match (message, receiver.message::<T>()) {
+                (Some(message), Some(room)) => {
+                    // SAFETY: the message is there, and so is the receiver, with room for it. It looks there only if its
+                    // wait is completed now, so until then the message is still the sender's.
+                    unsafe { room.copy_from_nonoverlapping(message, 1) };
+                    Found::Moved
                 }
+                (Some(message), None) => {
+                    // SAFETY: as above: a meeting that does not take place is dropped, and drops no message.
+                    receiver.meet(Arc::new(unsafe { Meeting::brought(message) }));
+                    Found::Moved
+                }
+                (None, _) => receiver.go_on_at(Meeting::expected()),
+            }
+        });
+        found.ok_or(Missed::NotNow)
+    }
+
+    /// Takes a message from a sender that waits, if there is one: from one that selects when it brings it.
+    ///
+    /// # Safety
+    ///
+    /// There is room for the message. With `Ok` it is there.
+    #[track_caller]
+    pub(super) unsafe fn try_recv(&self, into: *mut T) -> Result<(), Missed> {
+        loop {
+            match self.find_sender(Some(into))? {
+                Found::Moved => return Ok(()),
+                // SAFETY: as the caller says.
+                Found::Meeting(meeting) if unsafe { meeting.receive(into) } => return Ok(()),
+                Found::Meeting(_) => {}
             }
         }
     }
 
-    /// Sends, waiting for a receiver until the deadline.
+    /// Selects a sender that waits, if there is one, or a message that was put back.
+    pub(super) fn try_find(&self) -> Result<Arc<Meeting<T>>, Missed> {
+        match self.find_sender(None)? {
+            Found::Meeting(meeting) => Ok(meeting),
+            Found::Moved => unreachable!("there was no room to move to"),
+        }
+    }
+
+    fn find_sender(&self, room: Option<*mut T>) -> Result<Found<T>, Missed> {
+        if let Some(meeting) = self.returned.take() {
+            return Ok(Found::Meeting(meeting));
+        }
+        let found = find(&self.senders, |sender| {
+            match (sender.message::<T>(), room) {
+                (Some(message), Some(room)) => {
+                    // SAFETY: the sender is there, with its message, which is the caller's if the wait is completed now; and
+                    // the caller has room for it.
+                    unsafe { room.copy_from_nonoverlapping(message, 1) };
+                    Found::Moved
+                }
+                (Some(message), None) => sender.go_on_at(Meeting::offered(message)),
+                (None, _) => sender.go_on_at(Meeting::expected()),
+            }
+        });
+        match found {
+            Some(found) => Ok(found),
+            None if !self.is_closed() => Err(Missed::NotNow),
+            None => self
+                .returned
+                .take()
+                .map(Found::Meeting)
+                .ok_or(Missed::Closed),
+        }
+    }
+
+    /// Sends, waiting for a receiver until the deadline. A kill unwinds from here while nobody has the message.
+    ///
+    /// # Safety
+    ///
+    /// The message is there. With `Ok` it has been moved out.
     #[track_caller]
-    pub(super) fn send(
+    pub(super) unsafe fn send(
         &self,
-        mut message: T,
+        message: *const T,
         deadline: Option<Instant>,
-    ) -> Result<(), (T, Missed)> {
+    ) -> Result<(), Missed> {
         loop {
-            match self.try_send(message) {
-                Err((back, Missed::NotNow)) => message = back,
-                done => return done,
-            }
-            let packet = Packet::new(Content::Message(message));
-            let side = SenderSide(self);
-            let outcome = wait_any(&[(&side, packet.tag())], WaitKind::Send, deadline);
-            match (packet.into_content(), outcome) {
-                (Content::Message(back), Outcome::TimedOut) => return Err((back, Missed::NotNow)),
-                (Content::Message(back), _) => message = back,
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    /// Receives, waiting for a sender until the deadline.
-    #[track_caller]
-    pub(super) fn recv(&self, deadline: Option<Instant>) -> Result<T, Missed> {
-        loop {
-            match self.try_recv() {
+            // SAFETY: as the caller says.
+            match unsafe { self.try_send(message) } {
                 Err(Missed::NotNow) => {}
                 done => return done,
             }
-            let packet = Packet::new(Content::Empty);
-            let side = ReceiverSide(self);
-            let outcome = wait_any(&[(&side, packet.tag())], WaitKind::Receive, deadline);
-            match (packet.into_content(), outcome) {
-                (Content::Message(message), _) => return Ok(message),
-                (Content::Meeting(meeting), _) => {
-                    if let Some(message) = meeting.receive() {
-                        return Ok(message);
-                    }
-                }
-                (_, Outcome::TimedOut) => return Err(Missed::NotNow),
+            let packet = Packet::with(message.cast_mut());
+            let side = SenderSide(self);
+            match wait_any(&[(&side, packet.tag())], WaitKind::Send, deadline) {
+                Outcome::Completed(_, Token::Given) => match met::<T>(&packet) {
+                    None => return Ok(()),
+                    Some(meeting) if meeting.until_received() => return Ok(()),
+                    Some(_) => {}
+                },
+                Outcome::TimedOut => return Err(Missed::NotNow),
                 _ => {}
             }
+        }
+    }
+
+    /// Receives, waiting for a sender until the deadline. A kill unwinds from here while there is no message yet.
+    ///
+    /// # Safety
+    ///
+    /// There is room for the message. With `Ok` it is there.
+    #[track_caller]
+    pub(super) unsafe fn recv(
+        &self,
+        into: *mut T,
+        deadline: Option<Instant>,
+    ) -> Result<(), Missed> {
+        loop {
+            // SAFETY: as the caller says.
+            match unsafe { self.try_recv(into) } {
+                Err(Missed::NotNow) => {}
+                done => return done,
+            }
+            let packet = Packet::with(into);
+            let side = ReceiverSide(self);
+            match wait_any(&[(&side, packet.tag())], WaitKind::Receive, deadline) {
+                Outcome::Completed(_, Token::Given) => match met::<T>(&packet) {
+                    None => return Ok(()),
+                    // SAFETY: as the caller says.
+                    Some(meeting) if unsafe { meeting.receive(into) } => return Ok(()),
+                    Some(_) => {}
+                },
+                Outcome::TimedOut => return Err(Missed::NotNow),
+                _ => {}
+            }
+        }
+    }
+
+    /// The caller, which has selected, does not come to the meeting. A message that lies there goes back to the channel.
+    pub(super) fn abandon(&self, meeting: Arc<Meeting<T>>) {
+        if meeting.leave() {
+            self.returned.put(0, meeting);
+            // As in `buffered.rs`, "No wake-up is lost".
+            fence(Ordering::SeqCst);
+            let mut receivers = self.receivers.lock();
+            tell_first(&mut receivers, is_no_observer);
+            tell_observers(&mut receivers);
         }
     }
 
@@ -280,50 +250,86 @@ impl<T> Rendezvous<T> {
         has_counterpart(&self.receivers) || self.is_closed()
     }
 
-    /// A sender waits, or none will ever come.
+    /// A sender waits, or a message that was put back, or none will ever come.
     pub(super) fn can_recv(&self) -> bool {
-        has_counterpart(&self.senders) || self.is_closed()
+        self.returned.len() != 0 || has_counterpart(&self.senders) || self.is_closed()
     }
 }
 
-/// The tag of one who only wants to know whether somebody is there.
-pub(super) const OBSERVER: usize = 0;
+impl<T> Drop for Rendezvous<T> {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}
 
-fn is_no_observer(tag: usize) -> bool {
-    tag != OBSERVER
+/// A waiter's packet, under the lock of its list, before its wait is completed.
+struct Counterpart<'a>(&'a Packet);
+
+impl Counterpart<'_> {
+    fn message<T>(&self) -> Option<*mut T> {
+        self.0.message()
+    }
+
+    fn meet<T>(&self, meeting: Arc<Meeting<T>>) {
+        // SAFETY: under the lock; its list is one of a channel of `T`s; and it was not completed before, or taken back.
+        unsafe { self.0.leave(meeting) };
+    }
+
+    fn go_on_at<T>(&self, meeting: Meeting<T>) -> Found<T> {
+        let meeting = Arc::new(meeting);
+        self.meet(Arc::clone(&meeting));
+        Found::Meeting(meeting)
+    }
+}
+
+/// Completes the wait of the first of `waiters` that is no observer and still waits, after `offer` to it.
+fn find<T>(
+    waiters: &WaitQueue<()>,
+    mut offer: impl FnMut(Counterpart<'_>) -> Found<T>,
+) -> Option<Found<T>> {
+    let mut locked = waiters.lock();
+    loop {
+        let given = locked.give(
+            is_no_observer,
+            Token::Given,
+            // SAFETY: the tag of a node in the list, under its lock.
+            |tag| offer(Counterpart(unsafe { Packet::of_tag(tag) })),
+            // What was copied does not count, and a meeting does not take place.
+            // SAFETY: as above.
+            |tag, _| drop(unsafe { Packet::of_tag(tag).take_meeting::<T>() }),
+        );
+        match given {
+            Given::Taken(found) => return Some(found),
+            Given::Withdrawn => {}
+            Given::Nobody => return None,
+        }
+    }
+}
+
+/// What a counterpart has left with one whose wait is over; `None`: the message has changed hands.
+fn met<T>(packet: &Packet) -> Option<Arc<Meeting<T>>> {
+    // SAFETY: the wait is over, and was one for a channel of `T`s.
+    unsafe { packet.take_meeting() }
 }
 
 fn has_counterpart(waiters: &WaitQueue<()>) -> bool {
     waiters.lock().first_tag_of(is_no_observer).is_some()
 }
 
-impl<T> Meeting<T> {
-    /// Waits for the message. It is on its way: no kill is delivered here. `None`: the sender has given up.
-    #[track_caller]
-    pub(super) fn receive(&self) -> Option<T> {
-        let _shield = Shield::raise();
-        let take = |brought: &mut Locked<'_, Brought<T>>, _: &Node| match **brought {
-            Brought::NotYet => None,
-            _ => Some(std::mem::replace(&mut **brought, Brought::Nothing)),
-        };
-        loop {
-            match self
-                .0
-                .wait(Wait::new(WaitKind::Receive, None), take, |_| ())
-            {
-                Waited::Ready(Brought::Message(message)) => return Some(message),
-                Waited::Ready(_) => return None,
-                _ => {}
-            }
+/// `false`: there is none.
+fn tell_first(waiters: &mut Locked<'_, ()>, wanted: fn(usize) -> bool) -> bool {
+    loop {
+        match waiters.give(wanted, Token::Retry, |_| (), |_, ()| ()) {
+            Given::Taken(()) => return true,
+            Given::Withdrawn => {}
+            Given::Nobody => return false,
         }
     }
+}
 
-    /// Brings the message; `None`: gives up.
-    pub(super) fn bring(&self, message: Option<T>) {
-        let mut locked = self.0.lock();
-        *locked = message.map_or(Brought::Nothing, Brought::Message);
-        locked.complete_all(Token::Retry);
-    }
+/// Those who only want to know are told that somebody has come.
+fn tell_observers(waiters: &mut Locked<'_, ()>) {
+    while tell_first(waiters, |tag| tag == OBSERVER) {}
 }
 
 /// Waits among others to send.
@@ -344,7 +350,8 @@ impl<T> Enqueue for SenderSide<'_, T> {
 
 impl<T> Enqueue for ReceiverSide<'_, T> {
     fn link(&self, node: &Node) -> bool {
-        link(self.0, &self.0.receivers, &self.0.senders, node)
+        // In the list first, and then the look: see `abandon`.
+        link(self.0, &self.0.receivers, &self.0.senders, node) || self.0.returned.len() != 0
     }
 
     fn unlink(&self, node: &Node) {
@@ -362,10 +369,7 @@ fn link<T>(
     mine.link(node);
     let mut theirs = theirs.lock();
     if is_no_observer(node.tag()) {
-        // Those who only want to know are told that somebody has come.
-        while let Given::Taken(()) | Given::Withdrawn =
-            theirs.give(|tag| tag == OBSERVER, Token::Retry, |_| (), |_, ()| ())
-        {}
+        tell_observers(&mut theirs);
     }
     channel.is_closed() || theirs.has_others(node, is_no_observer)
 }

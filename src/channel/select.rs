@@ -5,22 +5,22 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use super::error::{
-    ReadyTimeoutError, RecvError, SelectTimeoutError, SendError, TryReadyError, TrySelectError,
-};
-use super::operation::{Begun, Operation, Parcel};
+use super::chance::Chance;
+use super::error::{ReadyTimeoutError, SelectTimeoutError, TryReadyError, TrySelectError};
+use super::operation::Operation;
+use super::packet::{OBSERVER, Packet};
 use super::patience::Patience;
 use super::receiver::Receiver;
+use super::selected::{Case, SelectedOperation};
 use super::sender::Sender;
 use crate::greenlet::WaitKind;
-use crate::primitive::atomic::{AtomicU64, Ordering};
-use crate::wait::{Enqueue, Outcome, deadline_after, has_passed, wait_any};
+use crate::wait::{Enqueue, Outcome, Token, deadline_after, has_passed, wait_any};
 
 /// So many operations need no allocation.
 const FEW: usize = 8;
 
-/// A list of operations, of which one is to be done: the first that can be, and of several that can, any one. For a list that
-/// is known when the program is written, [`select!`](crate::channel::select) reads better.
+/// A list of operations, of which one is to be done: the first that can be, and of several that can, any one, each as likely
+/// as the others. For a list that is known when the program is written, [`select!`](crate::channel::select) reads better.
 ///
 /// ```
 /// use greenhub::channel::{Select, unbounded};
@@ -36,6 +36,9 @@ const FEW: usize = 8;
 /// assert_eq!(operation.index(), number);
 /// assert_eq!(operation.recv(&receive_number), Ok(42));
 /// ```
+/// To select is to reserve: a place for a message to be sent, or a message to be received. It moves when the
+/// [`SelectedOperation`] is completed, by whoever holds the sender or the receiver. So a list may be used by any thread, even
+/// if the messages may not go there.
 #[derive(Clone)]
 pub struct Select<'a> {
     cases: SmallVec<[Case<'a>; FEW]>,
@@ -43,14 +46,11 @@ pub struct Select<'a> {
     biased: bool,
 }
 
-#[derive(Clone, Copy)]
-struct Case<'a> {
-    operation: &'a dyn Operation,
-    /// What the user knows it by.
-    index: usize,
-    /// Where its sender or receiver is.
-    address: *const (),
-}
+// SAFETY: an `Operation` may be called on any thread, and this calls nothing else; the addresses are compared alone. It must
+// stay so: a receiver of messages that are bound to a thread is itself bound to it, and what refers to it here is not.
+unsafe impl Send for Select<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Select<'_> {}
 
 /// Until when to wait.
 #[derive(Clone, Copy)]
@@ -74,7 +74,7 @@ impl Limit {
 }
 
 impl<'a> Select<'a> {
-    /// An empty list. Of several operations that can be done, any is chosen, so that none is neglected for ever.
+    /// An empty list. Of several operations that can be done, any is chosen, each as often as the others.
     #[must_use]
     pub fn new() -> Select<'a> {
         Select {
@@ -124,7 +124,8 @@ impl<'a> Select<'a> {
         let place = place.unwrap_or_else(|| {
             panic!("there is no operation {index}: it was never added, or removed before")
         });
-        self.cases.swap_remove(place);
+        // In their order, for those who are biased.
+        self.cases.remove(place);
     }
 
     /// Selects an operation that can be done now.
@@ -224,25 +225,26 @@ impl<'a> Select<'a> {
         );
     }
 
-    /// The cases in the order in which they are to be tried.
-    fn in_order(&self) -> impl Iterator<Item = &Case<'a>> {
-        let first = if self.biased || self.cases.len() < 2 {
-            0
-        } else {
-            random_below(self.cases.len())
-        };
-        let (before, after) = self.cases.split_at(first);
-        after.iter().chain(before)
+    /// Tries one case after the other, in an order of which each is as likely as the others, or in that in which they were
+    /// added, until an attempt succeeds.
+    fn find<R>(&mut self, mut attempt: impl FnMut(&Case<'a>) -> Option<R>) -> Option<R> {
+        if self.biased || self.cases.len() < 2 {
+            return self.cases.iter().find_map(attempt);
+        }
+        // Fisher and Yates' shuffle, no further than it is needed.
+        let mut chance = Chance::new();
+        let len = self.cases.len();
+        (0..len).find_map(|at| {
+            self.cases.swap(at, at + chance.below(len - at));
+            attempt(&self.cases[at])
+        })
     }
 
     #[track_caller]
     fn run(&mut self, limit: Limit) -> Option<SelectedOperation<'a>> {
         let mut patience = Patience::new();
         loop {
-            if let Some(selected) = self
-                .in_order()
-                .find_map(|case| case.selected(case.operation.begin()))
-            {
+            if let Some(selected) = self.find(Case::begin) {
                 return Some(selected);
             }
             if matches!(limit, Limit::Now) {
@@ -251,24 +253,22 @@ impl<'a> Select<'a> {
             if patience.pause(|| self.cases.iter().any(|case| case.operation.is_ready())) {
                 continue;
             }
-            let parcels = self.cases.iter().map(|case| case.operation.parcel());
-            let mut parcels: SmallVec<[Parcel; FEW]> = parcels.collect();
-            let told = self.wait(parcels.iter().map(|parcel| parcel.tag), limit);
-            if let Told::Case(at, token) = told {
+            let packets = self.cases.iter().map(|_| Packet::empty());
+            let packets: SmallVec<[Packet; FEW]> = packets.collect();
+            match self.wait(packets.iter().map(Packet::tag), limit) {
                 // What it was told of comes first: see `buffered.rs`.
-                let case = self.cases[at];
-                let parcel = std::mem::replace(&mut parcels[at], Parcel::NONE);
-                let begun = match token {
-                    Some(token) => case.operation.accept(token, parcel),
-                    None => case.operation.begin(),
-                };
-                if let Some(selected) = case.selected(begun) {
-                    return Some(selected);
+                Told::Case(at, token) => {
+                    let case = &self.cases[at];
+                    let selected = match token {
+                        Some(token) => case.accept(token, &packets[at]),
+                        None => case.begin(),
+                    };
+                    if selected.is_some() {
+                        return selected;
+                    }
                 }
-            } else if matches!(told, Told::TimeIsUp) {
-                return self
-                    .in_order()
-                    .find_map(|case| case.selected(case.operation.begin()));
+                Told::TimeIsUp => return self.find(Case::begin),
+                Told::Clock => {}
             }
         }
     }
@@ -276,15 +276,13 @@ impl<'a> Select<'a> {
     #[track_caller]
     fn find_ready(&mut self, limit: Limit) -> Option<usize> {
         loop {
-            if let Some(case) = self.in_order().find(|case| case.operation.is_ready()) {
-                return Some(case.index);
+            let ready = self.find(|case| case.operation.is_ready().then_some(case.index));
+            if ready.is_some() || matches!(limit, Limit::Now) {
+                return ready;
             }
-            if matches!(limit, Limit::Now) {
-                return None;
-            }
-            match self.wait(self.cases.iter().map(|_| Parcel::NONE.tag), limit) {
+            match self.wait(self.cases.iter().map(|_| OBSERVER), limit) {
                 Told::Case(at, token) => {
-                    let case = self.cases[at];
+                    let case = &self.cases[at];
                     if token.is_some() {
                         // Somebody else may be waiting for just that.
                         case.operation.pass_on();
@@ -325,32 +323,11 @@ impl<'a> Select<'a> {
 /// How a wait ended.
 enum Told {
     /// This operation may be ready; with a token if somebody said so.
-    Case(usize, Option<crate::wait::Token>),
+    Case(usize, Option<Token>),
     /// An operation on a clock is ready.
     Clock,
     /// None has become ready in time.
     TimeIsUp,
-}
-
-impl<'a> Case<'a> {
-    fn selected(&self, begun: Option<Begun>) -> Option<SelectedOperation<'a>> {
-        Some(SelectedOperation {
-            begun: Some(begun?),
-            case: *self,
-        })
-    }
-}
-
-/// A number below `bound`, different from call to call. (A linear congruential generator, after Knuth's MMIX; calls that
-/// race may get the same.)
-fn random_below(bound: usize) -> usize {
-    static STATE: AtomicU64 = AtomicU64::new(0x2545_F491_4F6C_DD1D);
-    let next = STATE
-        .load(Ordering::Relaxed)
-        .wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407);
-    STATE.store(next, Ordering::Relaxed);
-    (((next >> 32) * bound as u64) >> 32) as usize
 }
 
 impl Default for Select<'_> {
@@ -362,85 +339,5 @@ impl Default for Select<'_> {
 impl fmt::Debug for Select<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Select { .. }")
-    }
-}
-
-/// An operation that was selected, and must be completed by [`SelectedOperation::send`] or [`SelectedOperation::recv`].
-///
-/// # Panics
-///
-/// When it is dropped without that, unless the thread is panicking already.
-#[must_use = "a selected operation must be completed"]
-pub struct SelectedOperation<'a> {
-    begun: Option<Begun>,
-    case: Case<'a>,
-}
-
-impl SelectedOperation<'_> {
-    /// The operation's number.
-    #[must_use]
-    pub fn index(&self) -> usize {
-        self.case.index
-    }
-
-    /// Completes a send. `sender` must be the one that was added to the list.
-    ///
-    /// # Errors
-    ///
-    /// If all receivers are gone. The message comes back.
-    ///
-    /// # Panics
-    ///
-    /// If another sender was selected.
-    #[track_caller]
-    pub fn send<T>(mut self, sender: &Sender<T>, message: T) -> Result<(), SendError<T>> {
-        let begun = self.take(std::ptr::from_ref(sender).cast(), "sender");
-        sender.complete(begun, message).map_err(SendError)
-    }
-
-    /// Completes a receive. `receiver` must be the one that was added to the list.
-    ///
-    /// # Errors
-    ///
-    /// If the channel is empty and all senders are gone.
-    ///
-    /// # Panics
-    ///
-    /// If another receiver was selected.
-    #[track_caller]
-    pub fn recv<T>(mut self, receiver: &Receiver<T>) -> Result<T, RecvError> {
-        let begun = self.take(std::ptr::from_ref(receiver).cast(), "receiver");
-        receiver.complete(begun).ok_or(RecvError)
-    }
-
-    #[track_caller]
-    fn take(&mut self, address: *const (), kind: &str) -> Begun {
-        assert!(
-            std::ptr::eq(self.case.address, address),
-            "operation {} was selected, which is not this {kind}'s",
-            self.case.index
-        );
-        self.begun.take().expect("an operation is completed once")
-    }
-}
-
-impl Drop for SelectedOperation<'_> {
-    fn drop(&mut self) {
-        if let Some(begun) = self.begun.take() {
-            self.case.operation.abandon(begun);
-            assert!(
-                std::thread::panicking(),
-                "operation {} was selected, and its `SelectedOperation` dropped without completing it",
-                self.case.index
-            );
-        }
-    }
-}
-
-impl fmt::Debug for SelectedOperation<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SelectedOperation")
-            .field("index", &self.case.index)
-            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! The sending side.
 
 use std::fmt;
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
@@ -36,10 +37,12 @@ impl<T> Sender<T> {
     #[track_caller]
     #[inline(always)]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        match self.shared.send(message, None) {
-            Ok(()) => Ok(()),
-            Err((message, _)) => Err(SendError(message)),
+        // SAFETY: the message is there.
+        match unsafe { self.shared.send(&raw const message, None) } {
+            Ok(()) => self.sent(message),
+            Err(_) => return Err(SendError(message)),
         }
+        Ok(())
     }
 
     /// Sends a message if that needs no waiting.
@@ -49,12 +52,13 @@ impl<T> Sender<T> {
     /// If the channel is full, or all receivers are gone. The message comes back.
     #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        self.shared
-            .try_send(message)
-            .map_err(|(message, missed)| match missed {
-                Missed::NotNow => TrySendError::Full(message),
-                Missed::Closed => TrySendError::Disconnected(message),
-            })
+        // SAFETY: the message is there.
+        match unsafe { self.shared.try_send(&raw const message) } {
+            Ok(()) => self.sent(message),
+            Err(Missed::NotNow) => return Err(TrySendError::Full(message)),
+            Err(Missed::Closed) => return Err(TrySendError::Disconnected(message)),
+        }
+        Ok(())
     }
 
     /// As [`Sender::send`], but waits no longer than `timeout`.
@@ -83,12 +87,20 @@ impl<T> Sender<T> {
         message: T,
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
-        self.shared
-            .send(message, deadline)
-            .map_err(|(message, missed)| match missed {
-                Missed::NotNow => SendTimeoutError::Timeout(message),
-                Missed::Closed => SendTimeoutError::Disconnected(message),
-            })
+        // SAFETY: the message is there.
+        match unsafe { self.shared.send(&raw const message, deadline) } {
+            Ok(()) => self.sent(message),
+            Err(Missed::NotNow) => return Err(SendTimeoutError::Timeout(message)),
+            Err(Missed::Closed) => return Err(SendTimeoutError::Disconnected(message)),
+        }
+        Ok(())
+    }
+
+    /// The message has been moved out of here, by [`Shared::send`].
+    #[inline(always)]
+    pub(super) fn sent(&self, message: T) {
+        mem::forget(message);
+        self.shared.after_send();
     }
 
     /// There is no message in the channel. One without capacity is always empty.

@@ -3,9 +3,9 @@
 use std::ptr;
 use std::time::Instant;
 
-use crossbeam_queue::SegQueue;
-
-use super::buffered::{Buffered, Missed, Store};
+use super::buffered::{Buffered, Missed};
+use super::limited::Limited;
+use super::list::List;
 use super::rendezvous::Rendezvous;
 use super::ring::Ring;
 use crate::primitive::atomic::{AtomicUsize, Ordering};
@@ -22,22 +22,44 @@ pub(super) struct Shared<T> {
 /// How messages get across.
 #[derive(Debug)]
 pub(super) enum Flavor<T> {
+    /// Room for some, which is there from the beginning.
     Bounded(Buffered<Ring<T>>),
-    Unbounded(Buffered<SegQueue<T>>),
+    /// Room for many, which is made as they come.
+    Large(Buffered<Limited<T>>),
+    Unbounded(Buffered<List<T>>),
     Zero(Rendezvous<T>),
 }
 
-/// The same call on whichever it is.
-macro_rules! on_flavor {
-    ($flavor:expr, $channel:ident => $call:expr) => {
+/// The same call on whichever it is: one for those that hold messages, and one for that which holds none.
+macro_rules! on_buffered {
+    ($flavor:expr, $channel:ident => $call:expr, $zero:ident => $other:expr $(,)?) => {
         match $flavor {
             Flavor::Bounded($channel) => $call,
+            Flavor::Large($channel) => $call,
             Flavor::Unbounded($channel) => $call,
-            Flavor::Zero($channel) => $call,
+            Flavor::Zero($zero) => $other,
         }
     };
 }
-pub(super) use on_flavor;
+pub(super) use on_buffered;
+
+impl<T> Flavor<T> {
+    /// For so many messages.
+    pub(super) fn bounded(capacity: usize) -> Flavor<T> {
+        if capacity == 0 {
+            Flavor::Zero(Rendezvous::new())
+        } else if capacity <= Ring::<T>::MOST {
+            Flavor::Bounded(Buffered::new(Ring::new(capacity)))
+        } else {
+            Flavor::Large(Buffered::new(Limited::new(capacity)))
+        }
+    }
+
+    /// For any number.
+    pub(super) fn unbounded() -> Flavor<T> {
+        Flavor::Unbounded(Buffered::new(List::new()))
+    }
+}
 
 impl<T> Shared<T> {
     /// A channel with one holder of each side.
@@ -67,65 +89,119 @@ impl<T> Shared<T> {
 
     /// One holder fewer. The last closes the channel: receivers take what is there, and then learn of it.
     pub(super) fn remove_sender(&self) {
+        // The receivers are gone. What was sent behind a place that was given up later is still there.
+        if on_buffered!(&self.flavor, channel => channel.is_closed(), zero => zero.is_closed()) {
+            self.discard();
+        }
         // AcqRel, as `Arc`'s: what all of them sent comes before the closing.
         if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            on_flavor!(&self.flavor, channel => channel.close());
+            self.close();
         }
     }
 
     /// One holder fewer. The last closes the channel and drops what is in it.
     pub(super) fn remove_receiver(&self) {
         if self.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            on_flavor!(&self.flavor, channel => channel.close());
-            match &self.flavor {
-                Flavor::Bounded(channel) => channel.discard(),
-                Flavor::Unbounded(channel) => channel.discard(),
-                Flavor::Zero(_) => {}
-            }
+            self.close();
+            self.discard();
         }
+    }
+
+    fn close(&self) {
+        on_buffered!(&self.flavor, channel => channel.close(), zero => zero.close());
+    }
+
+    fn discard(&self) {
+        on_buffered!(&self.flavor, channel => channel.discard(), zero => zero.discard());
     }
 
     /// How many messages are in it.
     pub(super) fn len(&self) -> usize {
-        match &self.flavor {
-            Flavor::Bounded(channel) => channel.store().len(),
-            Flavor::Unbounded(channel) => channel.store().len(),
-            Flavor::Zero(_) => 0,
-        }
+        on_buffered!(&self.flavor, channel => channel.len(), _zero => 0)
     }
 
     /// How many it holds; `None`: any number.
     pub(super) fn capacity(&self) -> Option<usize> {
-        match &self.flavor {
-            Flavor::Bounded(channel) => Store::<T>::capacity(channel.store()),
-            Flavor::Unbounded(_) => None,
-            Flavor::Zero(_) => Some(0),
-        }
+        on_buffered!(&self.flavor, channel => channel.capacity(), _zero => Some(0))
     }
 
-    /// Sends, waiting until the deadline.
+    /// Sends, waiting until the deadline. With `Ok` the message must be forgotten, and then [`Shared::after_send`] follows.
+    ///
+    /// # Safety
+    ///
+    /// The message is there. With `Ok` it has been moved out; if this unwinds, it has not.
     #[track_caller]
     #[inline(always)]
-    pub(super) fn send(&self, message: T, deadline: Option<Instant>) -> Result<(), (T, Missed)> {
-        on_flavor!(&self.flavor, channel => channel.send(message, deadline))
+    pub(super) unsafe fn send(
+        &self,
+        message: *const T,
+        deadline: Option<Instant>,
+    ) -> Result<(), Missed> {
+        on_buffered!(&self.flavor,
+            // SAFETY: claimed just now.
+            channel => unsafe { channel.fill(channel.claim(deadline)?, message) },
+            // SAFETY: as the caller says.
+            zero => return unsafe { zero.send(message, deadline) },
+        );
+        Ok(())
     }
 
-    /// Sends without waiting.
-    #[inline]
-    pub(super) fn try_send(&self, message: T) -> Result<(), (T, Missed)> {
-        on_flavor!(&self.flavor, channel => channel.try_send(message))
+    /// The same without waiting.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Shared::send`].
+    #[inline(always)]
+    pub(super) unsafe fn try_send(&self, message: *const T) -> Result<(), Missed> {
+        on_buffered!(&self.flavor,
+            // SAFETY: claimed just now.
+            channel => unsafe { channel.fill(channel.try_claim()?, message) },
+            // SAFETY: as the caller says.
+            zero => return unsafe { zero.try_send(message) },
+        );
+        Ok(())
     }
 
-    /// Receives, waiting until the deadline.
+    /// A message has been sent. May panic: not before it is forgotten where it was.
+    #[inline(always)]
+    pub(super) fn after_send(&self) {
+        on_buffered!(&self.flavor, channel => channel.after_send(), _zero => ());
+    }
+
+    /// Receives, waiting until the deadline. With `Ok` the message is there.
+    ///
+    /// # Safety
+    ///
+    /// There is room for it.
     #[track_caller]
     #[inline(always)]
-    pub(super) fn recv(&self, deadline: Option<Instant>) -> Result<T, Missed> {
-        on_flavor!(&self.flavor, channel => channel.recv(deadline))
+    pub(super) unsafe fn recv(
+        &self,
+        into: *mut T,
+        deadline: Option<Instant>,
+    ) -> Result<(), Missed> {
+        on_buffered!(&self.flavor,
+            // SAFETY: reserved just now, and there is room.
+            channel => unsafe { channel.take(channel.reserve(deadline)?, into) },
+            // SAFETY: as the caller says.
+            zero => return unsafe { zero.recv(into, deadline) },
+        );
+        Ok(())
     }
 
-    /// Receives without waiting.
-    #[inline]
-    pub(super) fn try_recv(&self) -> Result<T, Missed> {
-        on_flavor!(&self.flavor, channel => channel.try_recv())
+    /// The same without waiting.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Shared::recv`].
+    #[inline(always)]
+    pub(super) unsafe fn try_recv(&self, into: *mut T) -> Result<(), Missed> {
+        on_buffered!(&self.flavor,
+            // SAFETY: reserved just now, and there is room.
+            channel => unsafe { channel.take(channel.try_reserve()?, into) },
+            // SAFETY: as the caller says.
+            zero => return unsafe { zero.try_recv(into) },
+        );
+        Ok(())
     }
 }

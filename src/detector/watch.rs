@@ -90,12 +90,13 @@ impl Watch {
         }
     }
 
-    /// A look at a hub. If the slice that ended was told of, `over` is called with its length.
+    /// A look at a hub whose slice may last for `limit`; if that is zero, the slice need not have been seen before. If the slice that ended was told of, `over` is called with its length.
     pub(crate) fn look(
         &mut self,
         hub: usize,
         sight: Sight,
         now: Instant,
+        limit: Duration,
         over: impl FnOnce(Duration),
     ) -> Look {
         let memory = &mut self.hubs[hub];
@@ -109,7 +110,9 @@ impl Watch {
                 stranded_since: (sight.ready > 0).then_some(now),
                 told: false,
             };
-            return Look::Moving;
+            if !limit.is_zero() {
+                return Look::Moving;
+            }
         }
         if !sight.is_in_slice() {
             return Look::Moving;
@@ -118,7 +121,7 @@ impl Watch {
             memory.stranded_since.get_or_insert(now);
         }
         let elapsed = now.saturating_duration_since(memory.since);
-        if memory.told || elapsed < self.limit {
+        if memory.told || elapsed < limit {
             return Look::Standing;
         }
         memory.told = true;
@@ -212,7 +215,7 @@ mod tests {
                 ends += length;
                 while next_look < ends {
                     self.now = next_look;
-                    let look = self.watch.look(0, slice(number), self.now, |over| {
+                    let look = self.watch.look(0, slice(number), self.now, LIMIT, |over| {
                         self.over.push(over);
                     });
                     if let Look::Overdue(overdue) = look {
@@ -280,7 +283,7 @@ mod tests {
         let mut watch = Watch::new(1, LIMIT, start);
         for second in 0..100 {
             let now = start + Duration::from_secs(second);
-            assert_eq!(watch.look(0, slice(2), now, none), Look::Moving);
+            assert_eq!(watch.look(0, slice(2), now, LIMIT, none), Look::Moving);
         }
     }
 
@@ -292,17 +295,23 @@ mod tests {
             ready: 3,
             ..slice(1)
         };
-        assert_eq!(watch.look(0, slice(1), start, none), Look::Moving);
-        assert_eq!(watch.look(0, ready, start + MS * 60, none), Look::Standing);
+        assert_eq!(watch.look(0, slice(1), start, LIMIT, none), Look::Moving);
+        assert_eq!(
+            watch.look(0, ready, start + MS * 60, LIMIT, none),
+            Look::Standing
+        );
         let overdue = Overdue {
             elapsed: MS * 110,
             longest_wait: MS * 50,
         };
         assert_eq!(
-            watch.look(0, ready, start + MS * 110, none),
+            watch.look(0, ready, start + MS * 110, LIMIT, none),
             Look::Overdue(overdue)
         );
-        assert_eq!(watch.look(0, ready, start + MS * 900, none), Look::Standing);
+        assert_eq!(
+            watch.look(0, ready, start + MS * 900, LIMIT, none),
+            Look::Standing
+        );
     }
 
     #[test]
@@ -310,26 +319,26 @@ mod tests {
         let start = Instant::now();
         let mut watch = Watch::new(1, LIMIT, start);
         let mut excused = slice(1);
-        assert_eq!(watch.look(0, excused, start, none), Look::Moving);
-        let look = watch.look(0, excused, start + LIMIT, none);
+        assert_eq!(watch.look(0, excused, start, LIMIT, none), Look::Moving);
+        let look = watch.look(0, excused, start + LIMIT, LIMIT, none);
         assert!(matches!(look, Look::Overdue(_)));
         // It is inside `allow_blocking` now.
         watch.excuse(0, start + LIMIT);
         assert_eq!(
-            watch.look(0, excused, start + LIMIT * 2 - MS, none),
+            watch.look(0, excused, start + LIMIT * 2 - MS, LIMIT, none),
             Look::Standing
         );
         // It has left it.
         excused.excuses += 1;
         assert_eq!(
-            watch.look(0, excused, start + LIMIT * 3, none),
+            watch.look(0, excused, start + LIMIT * 3, LIMIT, none),
             Look::Moving
         );
         assert_eq!(
-            watch.look(0, excused, start + LIMIT * 4 - MS, none),
+            watch.look(0, excused, start + LIMIT * 4 - MS, LIMIT, none),
             Look::Standing
         );
-        let look = watch.look(0, excused, start + LIMIT * 4, none);
+        let look = watch.look(0, excused, start + LIMIT * 4, LIMIT, none);
         assert!(matches!(look, Look::Overdue(_)));
     }
 
@@ -337,13 +346,13 @@ mod tests {
     fn time_in_which_the_watchdog_did_not_run_does_not_count() {
         let start = Instant::now();
         let mut watch = Watch::new(1, LIMIT, start);
-        assert_eq!(watch.look(0, slice(1), start, none), Look::Moving);
+        assert_eq!(watch.look(0, slice(1), start, LIMIT, none), Look::Moving);
         // The whole process was stopped for an hour.
         let gap = Duration::from_secs(3600);
         let now = start + MS * 20 + gap;
         watch.overslept(gap, now);
-        assert_eq!(watch.look(0, slice(1), now, none), Look::Standing);
-        let look = watch.look(0, slice(1), now + MS * 80, none);
+        assert_eq!(watch.look(0, slice(1), now, LIMIT, none), Look::Standing);
+        let look = watch.look(0, slice(1), now + MS * 80, LIMIT, none);
         assert!(matches!(look, Look::Overdue(overdue) if overdue.elapsed == LIMIT));
     }
 }

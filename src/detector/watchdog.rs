@@ -13,7 +13,8 @@
 //!    slice's greenlet, or nobody's.
 //! 3. If the greenlet says that it is meant to block, the clock starts again. It leaves such a stretch by counting an
 //!    excuse, and only then saying so; therefore the count is looked at once more after this.
-//! 4. The thread is asked what it does, and its stack is copied. What is learnt after the slice has ended is thrown
+//! 4. If it waits by blocking its thread, because it unwinds, that is the cause. Otherwise
+//!    the thread is asked what it does. Its stack is copied. What is learnt after the slice has ended is thrown
 //!    away.
 //! 5. The reporter finds the names, and tells.
 //!
@@ -39,11 +40,12 @@ use super::slumber::Slumber;
 use super::untold::OnTheirWay;
 use super::verdicts::Verdicts;
 use super::watch::{Look, Overdue, Sight, Watch};
-use crate::greenlet::Greenlet;
+use crate::greenlet::{Greenlet, Hopeless};
 use crate::primitive::atomic::{AtomicBool, Ordering};
 use crate::primitive::sync::{Arc, Mutex};
 use crate::primitive::thread::{Parker, Unparker};
 use crate::scheduler::{LaneKind, Observer, Remote, Shared};
+use crate::wait;
 
 /// How long the end of `greenhub::run` waits for reports. To find the names of a large program's functions takes a while.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,6 +56,8 @@ pub(crate) struct Watchdog {
     /// The hubs' threads, each while it is there.
     targets: Box<[Mutex<Option<Target>>]>,
     sites: Arc<Mutex<Sites>>,
+    /// Waits that will never end, by hub, and in which slice: these are told of at once.
+    hopeless: Box<[Mutex<Option<(u64, Hopeless)>>]>,
     /// Only if reports are denied.
     verdicts: Option<Arc<Verdicts>>,
     on_their_way: Arc<OnTheirWay>,
@@ -72,6 +76,7 @@ impl Watchdog {
         Arc::new(Watchdog {
             settings,
             targets: (0..hubs).map(|_| Mutex::new(None)).collect(),
+            hopeless: (0..hubs).map(|_| Mutex::new(None)).collect(),
             sites: Arc::default(),
             verdicts,
             on_their_way: Arc::default(),
@@ -91,6 +96,7 @@ impl Watchdog {
         let Some(parker) = self.parker.lock().take() else {
             return Ok(());
         };
+        wait::note_holders();
         let prefix = shared.config().thread_name.clone();
         let name = format!("{prefix}-detector");
         let (watchdog, owner) = (Arc::clone(self), Arc::clone(shared));
@@ -148,6 +154,11 @@ impl Observer for Watchdog {
         if self.slumber.ends() {
             self.unparker.unpark();
         }
+    }
+
+    fn wait_is_hopeless(&self, hub: usize, slice: u64, hopeless: Hopeless) {
+        *self.hopeless[hub].lock() = Some((slice, hopeless));
+        self.unparker.unpark();
     }
 
     fn hubs_have_ended(&self) {
@@ -250,10 +261,16 @@ impl Patrol {
 
     fn look_at(&mut self, remote: &Remote, sight: Sight, before: Sight) {
         let hub = remote.index();
+        let limit = match self.hopeless_wait(hub, sight.number) {
+            Some(_) => Duration::ZERO,
+            None => self.watchdog.settings.limit,
+        };
         let mut over = None;
         let look = self
             .watch
-            .look(hub, sight, Instant::now(), |elapsed| over = Some(elapsed));
+            .look(hub, sight, Instant::now(), limit, |elapsed| {
+                over = Some(elapsed);
+            });
         if let Some(elapsed) = over {
             self.slice_is_over(hub, before.number, elapsed);
         }
@@ -291,7 +308,8 @@ impl Patrol {
             // It has ended this very moment.
             return;
         };
-        if greenlet.header().may_block() {
+        let hopeless = self.hopeless_wait(hub, sight.number);
+        if hopeless.is_none() && greenlet.header().may_block() {
             self.watch.excuse(hub, Instant::now());
             self.hubs[hub].sample = None;
             return;
@@ -301,7 +319,9 @@ impl Patrol {
         }
         let untold = self.watchdog.on_their_way.begin();
         let place = greenlet.spawned_at();
-        let isolated = self.watchdog.settings.isolate;
+        let unwinding = Cause::of_unwinding(&greenlet, hopeless);
+        // To wait is not to compute.
+        let isolated = self.watchdog.settings.isolate && unwinding.is_none();
         if isolated {
             self.shared.isolation().add(place);
         }
@@ -313,7 +333,7 @@ impl Patrol {
             greenlet,
             hub,
             elapsed: overdue.elapsed,
-            cause,
+            cause: unwinding.unwrap_or(cause),
             stack: Vec::new(),
             stranded: sight.ready + due,
             longest_wait: overdue.longest_wait.max(overslept),
@@ -326,6 +346,13 @@ impl Patrol {
             snapshot,
             untold,
         });
+    }
+
+    /// What was said of the wait in which the slice of this number is.
+    fn hopeless_wait(&self, hub: usize, number: u64) -> Option<Hopeless> {
+        let told = *self.watchdog.hopeless[hub].lock();
+        told.filter(|(slice, _)| *slice == number)
+            .map(|(_, hopeless)| hopeless)
     }
 
     /// What the hub's thread does, and a copy of its stack, as long as it is in that slice.

@@ -1,8 +1,8 @@
 //! What a hub waits with when no greenlet is ready: its poller, the sockets registered there, its timers.
 //!
 //! A hub owns one [`Driver`], and blocks in it. Sockets (`net`) register with the driver of the hub on which they first
-//! have to wait, and stay there for life; waits with a deadline arm a timer. This layer wakes greenlets, it does not
-//! know what runs them.
+//! have to wait, and stay there until they are waited for in another lane; waits with a deadline arm a timer. This layer
+//! wakes greenlets, it does not know what runs them.
 //!
 //! ```text
 //!   reactor         Driver: one of each, and the loop's side of them
@@ -30,7 +30,7 @@ mod slots;
 mod timers;
 
 pub(crate) use fire::Fire;
-pub(crate) use reactor::{Driver, Events};
-pub(crate) use readiness::{Cleared, Enrolled, Seen};
+pub(crate) use reactor::{Driver, Events, LaneId};
+pub(crate) use readiness::{Cleared, Enrolled, Readiness, Seen, WaiterId};
 pub(crate) use registration::{Direction, Registration};
 pub(crate) use timers::TimerKey;

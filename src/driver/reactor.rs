@@ -11,7 +11,7 @@ use super::readiness::Readiness;
 use super::slots::Slots;
 use super::timers::{TimerKey, Timers};
 use crate::greenlet::Unparker;
-use crate::primitive::atomic::{AtomicUsize, Ordering};
+use crate::primitive::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::primitive::sync::{Arc, Mutex};
 
 /// The poller and the timers of one hub, and the sockets that wait there.
@@ -26,6 +26,19 @@ pub(crate) struct Driver {
     sockets: Mutex<Sockets>,
     /// How many sockets are registered. A hint, written beside the table, so that nobody polls for none.
     registered: AtomicUsize,
+    lane: LaneId,
+}
+
+/// Names the drivers of one lane, whose hubs poll for one another when one is stuck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LaneId(u64);
+
+impl LaneId {
+    /// No other is the same.
+    pub(crate) fn new() -> LaneId {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        LaneId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// The registered sockets.
@@ -54,11 +67,11 @@ pub(crate) struct Events {
 
 impl Driver {
     /// With nothing registered and nothing armed.
-    pub(crate) fn new() -> io::Result<Driver> {
-        Ok(Driver::with_poller(Poller::new()?))
+    pub(crate) fn new(lane: LaneId) -> io::Result<Driver> {
+        Ok(Driver::with_poller(Poller::new()?, lane))
     }
 
-    fn with_poller(poller: Poller) -> Driver {
+    fn with_poller(poller: Poller, lane: LaneId) -> Driver {
         Driver {
             poller,
             timers: Timers::new(),
@@ -67,7 +80,13 @@ impl Driver {
                 closed: false,
             }),
             registered: AtomicUsize::new(0),
+            lane,
         }
+    }
+
+    /// Whose hubs poll here.
+    pub(crate) fn lane(&self) -> LaneId {
+        self.lane
     }
 
     /// The hub: blocks the OS thread until there is an event, a notify, or `until` has come; wakes whoever the events
@@ -170,11 +189,12 @@ impl Driver {
         self.registered() > 0 || self.timers.may_be_armed()
     }
 
-    /// Ends a registration and wakes whoever still waits there. An event that is on its way finds nothing.
+    /// Ends a registration and wakes whoever still waits there. An event that is on its way finds nothing. Does nothing the
+    /// second time, when the descriptor may be registered anew.
     pub(super) fn deregister(&self, fd: BorrowedFd<'_>, key: usize) {
-        // It fails when there is nothing to delete. Whatever the reason, the descriptor is about to be closed.
-        let _ = self.poller.delete(fd);
         if let Some(socket) = self.forget(key) {
+            // It fails when there is nothing to delete. Whatever the reason, nothing is to be heard of it any more.
+            let _ = self.poller.delete(fd);
             let mut woken = Vec::new();
             socket.close(&mut woken);
             woken.into_iter().for_each(|waiter| waiter.unpark());
@@ -225,7 +245,7 @@ impl fmt::Debug for Driver {
 }
 
 impl Socket {
-    fn close(&self, woken: &mut Vec<Unparker>) {
+    pub(super) fn close(&self, woken: &mut Vec<Unparker>) {
         self.read.close(woken);
         self.write.close(woken);
     }

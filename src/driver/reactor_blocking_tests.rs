@@ -139,7 +139,7 @@ fn a_signal_ends_a_block_without_an_error() {
         );
     }
     for poller in [Poller::new(), Poller::coarse()] {
-        let driver = Driver::with_poller(poller.unwrap());
+        let driver = Driver::with_poller(poller.unwrap(), LaneId::new());
         // SAFETY: it has no preconditions.
         let us = unsafe { libc::pthread_self() };
         let done = AtomicUsize::new(0);

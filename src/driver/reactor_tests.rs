@@ -18,7 +18,7 @@ pub(super) fn drivers() -> Vec<Arc<Driver>> {
     let pollers = [Poller::new(), Poller::coarse(), Poller::portable()];
     pollers
         .into_iter()
-        .map(|poller| Arc::new(Driver::with_poller(poller.unwrap())))
+        .map(|poller| Arc::new(Driver::with_poller(poller.unwrap(), LaneId::new())))
         .collect()
 }
 
@@ -222,7 +222,7 @@ fn the_direct_way_trusts_a_short_read_and_the_portable_way_does_not() {
         (Poller::portable(), Cleared::No),
     ];
     for (poller, expected) in ways {
-        let driver = Arc::new(Driver::with_poller(poller.unwrap()));
+        let driver = Arc::new(Driver::with_poller(poller.unwrap(), LaneId::new()));
         let (mut ours, mut peer) = tcp_pair();
         let registration = register(&driver, &ours);
         settle(&driver, &registration);

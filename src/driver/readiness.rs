@@ -17,8 +17,8 @@
 //! - **WAITING**: somebody is on the list. Set and cleared under the list's lock. It spares the lock to the events that
 //!   nobody waits for (every event of a busy socket also says that it is writable).
 //! - **WARY**: an event has told of a hang-up, an error or urgent data. It is never cleared. Without it, an attempt that
-//!   moved fewer bytes than it was asked for has emptied the socket (or filled it), so that READY can go without a
-//!   second attempt that would say so. With it, what is left to be had may be the end of the stream, for which no further
+//!   moved fewer bytes than it was asked for has emptied the socket (or filled it), if it is TCP's, so that READY can go
+//!   without a second attempt that would say so. (Of other sockets a short transfer proves nothing.) With it, what is left to be had may be the end of the stream, for which no further
 //!   event comes: then only an attempt that would block clears READY.
 //! - **CLOSED**: no event will come any more, because the socket was closed or its hub has gone. READY stays set.
 //!
@@ -146,10 +146,17 @@ impl<W> Readiness<W> {
         self.clear_if(seen, CLOSED)
     }
 
-    /// An attempt, begun when `seen` was seen, moved fewer bytes than it was asked for. `No` is no error: the next attempt
+    /// An attempt, begun when `seen` was seen, moved fewer bytes than it was asked for, on a socket where that shows that
+    /// another would block. `No` is no error: the next attempt
     /// finds out.
     pub(crate) fn clear_after_short(&self, seen: Seen) -> Cleared {
         self.clear_if(seen, CLOSED | WARY)
+    }
+
+    /// Somebody waits.
+    pub(crate) fn is_awaited(&self) -> bool {
+        // Relaxed: it may have changed when the caller acts on it, in any case.
+        self.word.load(Ordering::Relaxed) & WAITING != 0
     }
 
     /// Puts a waiter on the list, unless there is something to try.
@@ -195,6 +202,12 @@ impl<W> Readiness<W> {
         if old & WAITING != 0 {
             self.empty_list(woken);
         }
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiters.lock().list.len()
     }
 
     fn clear_if(&self, seen: Seen, unless: usize) -> Cleared {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use super::reactor::{Driver, Socket};
+use super::reactor::{Driver, LaneId, Socket};
 use super::readiness::Readiness;
 use crate::greenlet::Unparker;
 use crate::primitive::sync::Arc;
@@ -52,13 +52,35 @@ impl Registration {
             Direction::Write => &self.socket.write,
         }
     }
+
+    /// Whose hubs hear of its events.
+    pub(crate) fn lane(&self) -> LaneId {
+        self.driver.lane()
+    }
+
+    /// Somebody waits, for whichever direction.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.socket.read.is_awaited() || self.socket.write.is_awaited()
+    }
+
+    /// From now on no event counts. Who has waited is to be woken when no lock is held.
+    pub(crate) fn close(&self) -> Vec<Unparker> {
+        let mut woken = Vec::new();
+        self.socket.close(&mut woken);
+        woken
+    }
+
+    /// Ends it before it is dropped.
+    pub(crate) fn end(&self) {
+        // SAFETY: open for as long as this registration lives, says `new`.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        self.driver.deregister(fd, self.key);
+    }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // SAFETY: open for as long as this registration lives, says `new`.
-        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        self.driver.deregister(fd, self.key);
+        self.end();
     }
 }
 

@@ -38,4 +38,4 @@ pub(crate) use coroutine::{Fiber, Suspend, Suspender};
 pub(crate) use guard::Guards;
 pub(crate) use pool::StackPool;
 pub(crate) use saved::{FIBER_WORDS, Saved};
-pub(crate) use stack::{StackBounds, StackSize};
+pub(crate) use stack::{Stack, StackBounds, StackSize};

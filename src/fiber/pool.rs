@@ -69,7 +69,7 @@ impl StackPool {
     /// # Errors
     ///
     /// When none lies here, and none can be mapped or guarded.
-    pub(super) fn take(
+    pub(crate) fn take(
         &self,
         size: StackSize,
         spares: usize,
@@ -83,7 +83,7 @@ impl StackPool {
     }
 
     /// Takes one stack back, of whatever size.
-    pub(super) fn put(&self, mut stack: Stack) {
+    pub(crate) fn put(&self, mut stack: Stack) {
         let class = &self.classes[stack.size().class()];
         class.trim(slice::from_mut(&mut stack));
         class.put(std::iter::once(stack));
@@ -127,7 +127,7 @@ mod tests {
         let large = take(&pool, StackSize::new(8 << 20).unwrap()).unwrap();
         assert_eq!(
             (small.bounds().size, large.bounds().size),
-            (16 << 10, 8 << 20)
+            (StackSize::MIN, 8 << 20)
         );
         assert_eq!((pool.mapped(), pool.pooled()), (2, 0));
         pool.put(small);

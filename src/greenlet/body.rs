@@ -136,16 +136,6 @@ where
         };
         // SAFETY: the stage is the greenlet's own until it completes, and empty since the closure was taken out.
         unsafe { Body::<F, T>::fill(header, output) };
-        if this.join_cell().is_detached() {
-            // Nobody will come for the output: drop it here, on the greenlet's own stack, where it may still wait.
-            this.shield();
-            // SAFETY: as above.
-            unsafe { Body::<F, T>::drop_output(header) };
-            // Its destructor may have used a local for the first time.
-            if let Err(failure) = this.drop_locals() {
-                failure.ignore();
-            }
-        }
     }
 
     unsafe fn cancel(header: NonNull<Header>, failure: Failure) {

@@ -184,7 +184,7 @@ impl Greenlet {
 
     /// It has ended, or never will begin.
     pub(crate) fn has_ended(&self) -> bool {
-        self.header().state().phase() == Phase::Done
+        self.header().phase() == Phase::Done
     }
 
     /// Its name and number as every message spells them.
@@ -230,7 +230,7 @@ impl fmt::Debug for Greenlet {
             out.field("name", &name);
         }
         out.field("spawned_at", &format_args!("{}", header.spawned_at()));
-        match (header.state().phase(), header.wait_info().get()) {
+        match (header.phase(), header.wait_info().get()) {
             (Phase::Parked, Some(WaitBegun { kind, place, .. })) => {
                 out.field("state", &format_args!("Parked({kind} at {place})"))
             }

@@ -9,12 +9,13 @@ use std::task::Waker;
 use super::delay::Delay;
 use super::discard::{caught, discard};
 use super::failure::Failure;
+use super::hopeless::Hopeless;
 use super::id::GreenletId;
 use super::interrupts::Interrupts;
 use super::join_cell::{Completed, JoinCell};
 use super::local::Locals;
 use super::spawn::Spawn;
-use super::state::State;
+use super::state::{Phase, State};
 use super::wait_info::WaitInfo;
 use crate::fiber::{Fiber, StackSize, Suspender};
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
@@ -93,6 +94,10 @@ pub(crate) unsafe trait Schedule: Sync {
 
     /// All of its greenlets are to end: none may refuse. Called by a greenlet that is scheduled here, while it runs.
     fn is_closing(&self) -> bool;
+
+    /// A greenlet that runs on the hub of this thread is about to wait like that, if the holder is indeed settled on this hub: tells
+    /// whoever watches, else stderr.
+    fn tell_hopeless(&self, hopeless: &Hopeless);
 }
 
 impl Header {
@@ -139,6 +144,15 @@ impl Header {
     #[inline]
     pub(super) fn join_cell(&self) -> &JoinCell<Waker> {
         &self.join
+    }
+
+    /// Where it is, for those who ask from outside: one that has left its output has ended for them, though its hub has yet to
+    /// clear up after it.
+    pub(crate) fn phase(&self) -> Phase {
+        match self.state.phase() {
+            Phase::Active if self.join.is_complete() => Phase::Done,
+            phase => phase,
+        }
     }
 
     /// Where it is in its life.
@@ -329,10 +343,11 @@ impl Header {
         // SAFETY: the greenlet runs, so its scheduler is valid (`Schedule`'s contract).
         if !unsafe { self.home().as_ref() }.is_closing() {
             self.state.refuse_kill();
+            self.interrupts.forget_kill();
         }
     }
 
-    /// Drops the closure unrun, and completes the greenlet with the failure.
+    /// Drops the closure unrun, and completes the greenlet with the failure: all of it where the caller runs.
     ///
     /// # Safety
     ///
@@ -342,21 +357,47 @@ impl Header {
         // SAFETY: the closure is the caller's, and the header alive.
         unsafe {
             (this.as_ref().vtable.cancel)(this, failure);
-            Header::complete(this);
+            let completed = Header::complete(this);
+            Header::run_foreign(this, completed);
             this.as_ref().delay.release();
         }
     }
 
-    /// The output is in its place: tells whoever waits for it.
+    /// The output is in its place. What has to be done next may be somebody else's code, and wait.
     ///
     /// # Safety
     ///
-    /// The caller must have put it there, once, and hold a reference.
-    pub(crate) unsafe fn complete(this: NonNull<Header>) {
+    /// The caller must have put the output there, once, and hold a reference.
+    #[inline]
+    pub(crate) unsafe fn complete(this: NonNull<Header>) -> Completed<Waker> {
         // SAFETY: the header is alive.
+        unsafe { this.as_ref() }.join.complete()
+    }
+
+    /// The greenlet itself, completed: does what completing it has left to be done. That may wait, but neither a kill nor a time
+    /// limit breaks it off, and may use locals for the first time.
+    ///
+    /// # Safety
+    ///
+    /// Called once, on the greenlet's own stack, with what [`Header::complete`] returned.
+    #[cold]
+    pub(crate) unsafe fn serve(this: NonNull<Header>, completed: Completed<Waker>) {
+        // SAFETY: a greenlet that runs is alive.
         let header = unsafe { this.as_ref() };
-        match header.join.complete() {
-            // A waker may be somebody else's code: its panic must not reach the hub.
+        header.shield();
+        // SAFETY: as the caller says.
+        unsafe { Header::run_foreign(this, completed) };
+        if let Err(failure) = header.drop_locals() {
+            failure.ignore();
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `completed` must be what [`Header::complete`] returned.
+    unsafe fn run_foreign(this: NonNull<Header>, completed: Completed<Waker>) {
+        match completed {
+            // Its panic has been reported by the panic hook, and has nowhere else to go.
             Completed::Wake(waker) => {
                 if let Err(failure) = caught(|| waker.wake()) {
                     failure.ignore();
@@ -364,7 +405,7 @@ impl Header {
             }
             Completed::Unwatched => {}
             // SAFETY: the join cell makes us the output's owner.
-            Completed::Detached => unsafe { (header.vtable.drop_output)(this) },
+            Completed::Detached => unsafe { (this.as_ref().vtable.drop_output)(this) },
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct TimeLimit {
     alert: *const dyn Alert,
     /// It has been set, and so have those of all limits around this one.
     is_set: Cell<bool>,
+    /// It has been delivered.
+    delivered: Cell<bool>,
 }
 
 impl TimeLimit {
@@ -39,6 +41,7 @@ impl TimeLimit {
             outer: Cell::new(ptr::null()),
             alert: ptr::from_ref(alert),
             is_set: Cell::new(false),
+            delivered: Cell::new(false),
         }
     }
 
@@ -67,6 +70,8 @@ pub(crate) struct Interrupts {
     /// The innermost limit in force.
     innermost: Cell<*const TimeLimit>,
     shields: Cell<u32>,
+    /// The kill that is due has been delivered, and caught.
+    kill_delivered: Cell<bool>,
 }
 
 impl Interrupts {
@@ -75,6 +80,7 @@ impl Interrupts {
         Interrupts {
             innermost: Cell::new(ptr::null()),
             shields: Cell::new(0),
+            kill_delivered: Cell::new(false),
         }
     }
 
@@ -93,6 +99,22 @@ impl Interrupts {
             .filter(|limit| limit.deadline <= now)
             .last()
             .map(TimeLimit::id)
+    }
+
+    /// The owner is about to unwind with this, which is due. `true`: not for the first time.
+    pub(crate) fn note_delivery(&self, interrupt: Interrupt) -> bool {
+        match interrupt {
+            Interrupt::Kill => self.kill_delivered.replace(true),
+            Interrupt::Expired(id) => self
+                .limits()
+                .find(|limit| limit.id == id)
+                .is_some_and(|limit| limit.delivered.replace(true)),
+        }
+    }
+
+    /// The kill that was due is not any more: the next one is another.
+    pub(crate) fn forget_kill(&self) {
+        self.kill_delivered.set(false);
     }
 
     /// When the first of the limits passes, if nothing shields from it.

@@ -6,6 +6,11 @@
 //! * after that the holder of the join handle reads or drops it, unless the handle was dropped before
 //!   ([`JoinCell::detach`]): then the completer does.
 //!
+//! The completer is the greenlet itself, on its own stack (or, for one that never runs, whoever cancels it). What it finds to be
+//! done, a waker to call or an output to drop, is somebody else's code and may wait; so from `complete` to the end of that
+//! the greenlet is *completed*: it may park and be unparked like any other, but is shielded from kills, which mean nothing to a
+//! greenlet that has left its output. Only after that does its hub take the stack away, and move the state to DONE.
+//!
 //! `complete` and `detach` are both one read-modify-write on the same word, so exactly one of them comes second, and
 //! that one drops the output. The waiter's place is written by the joiner only while it has not announced it
 //! (`WAITING`), and read by whoever turns the announced bit off: the completer, by setting `COMPLETE` on top, or the
@@ -121,11 +126,6 @@ impl<W> JoinCell<W> {
     #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.word.load(Ordering::Acquire) & COMPLETE != 0
-    }
-
-    /// The handle has been dropped. The greenlet itself asks, to drop its output on its own stack.
-    pub(crate) fn is_detached(&self) -> bool {
-        self.word.load(Ordering::Relaxed) & DETACHED != 0
     }
 
     /// The handle is dropped, with no waiter left behind. `true`: the output is the caller's to drop.

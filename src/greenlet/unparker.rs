@@ -1,7 +1,7 @@
 //! Whom to wake.
 
 use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
@@ -50,12 +50,17 @@ fn greenlet_waker(greenlet: Greenlet) -> Waker {
     unsafe { Waker::from_raw(raw(greenlet)) }
 }
 
-const GREENLET: RawWakerVTable = RawWakerVTable::new(
+static GREENLET: RawWakerVTable = RawWakerVTable::new(
     |data| raw(Greenlet::clone(&borrowed(data))),
     |data| owned(data).wake_and_drop(),
     |data| borrowed(data).wake(),
     |data| drop(owned(data)),
 );
+
+/// The waker wakes a greenlet, and does nothing else: it neither waits nor panics.
+pub(crate) fn wakes_greenlet(waker: &Waker) -> bool {
+    ptr::eq(waker.vtable(), &GREENLET)
+}
 
 fn raw(greenlet: Greenlet) -> RawWaker {
     RawWaker::new(greenlet.into_raw().as_ptr().cast_const().cast(), &GREENLET)

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::ptr;
 
 use super::moment::Moment;
-use crate::primitive::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use super::place::AtomicPlace;
+use crate::primitive::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// What a parked greenlet waits for, as a [`Dump`](crate::runtime::Dump) lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,7 +120,7 @@ impl fmt::Display for WaitKind {
 pub(crate) struct WaitInfo {
     since: AtomicU64,
     kind: AtomicU8,
-    place: AtomicPtr<Location<'static>>,
+    place: AtomicPlace,
 }
 
 /// One wait.
@@ -137,7 +137,7 @@ impl WaitInfo {
         WaitInfo {
             since: AtomicU64::new(0),
             kind: AtomicU8::new(0),
-            place: AtomicPtr::new(ptr::null_mut()),
+            place: AtomicPlace::none(),
         }
     }
 
@@ -147,20 +147,17 @@ impl WaitInfo {
         // Relaxed: these are for reports and order nothing.
         self.since.store(since.nanos(), Ordering::Relaxed);
         self.kind.store(kind as u8, Ordering::Relaxed);
-        self.place
-            .store(ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
+        self.place.set(place);
     }
 
     /// The last wait, if there was one.
     pub(crate) fn get(&self) -> Option<WaitBegun> {
         let since = self.since.load(Ordering::Relaxed);
         let kind = self.kind.load(Ordering::Relaxed);
-        let place = self.place.load(Ordering::Relaxed);
         Some(WaitBegun {
             kind: WaitKind::ALL[usize::from(kind)],
             since: Moment::from_nanos(since),
-            // SAFETY: the pointer is null or was made from a `&'static Location` in `set`.
-            place: unsafe { place.as_ref() }?,
+            place: self.place.get()?,
         })
     }
 }

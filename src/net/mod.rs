@@ -8,7 +8,11 @@
 //! - Reader and writer may be different greenlets, on different hubs: share a reference or use
 //!   [`try_clone`](TcpStream::try_clone).
 //! - A [kill](crate::Greenlet::kill) ends a wait. Nothing that was read, written or accepted is lost to it.
-//! - Underneath the descriptors are in non-blocking mode, always. `set_nonblocking` has std's effect all the same.
+//! - `set_nonblocking` does not change the mode that the system keeps, which is shared with whoever has a duplicate, but has
+//!   std's effect on a socket and its clones. On Linux a std socket that becomes one of these keeps its mode: what was cloned
+//!   from it before goes on blocking, as its owner expects. A listener does not, as there is no call that accepts without
+//!   waiting: its std clones fail with `WouldBlock` as long as it lives.
+//! - Dropping a socket that lingers (`SO_LINGER`) does not wait: an OS thread does, and the port is free when it has.
 //! - Names in addresses are resolved elsewhere, so that the hub goes on: [`ToSocketAddrs`] is a trait of this crate, in std's
 //!   shape.
 //! - [`ListenOptions`] makes listeners with a backlog of one's own, or several on one port.
@@ -35,18 +39,25 @@
 
 mod accept;
 mod address;
-mod blocking;
+mod file;
+mod handle;
+mod lingering;
 mod modes;
+mod nature;
+mod nonblocking;
 mod pause;
 mod pollable;
+mod registered;
 pub mod server;
 mod socket;
 mod source;
 mod sys;
 mod tcp;
+mod terminal;
 mod traits;
 mod udp;
 pub mod unix;
+mod watch;
 
 pub use std::net::{
     AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// The settings that all clones of one socket share, as they share the kernel's. Each is a word of its own that orders
 /// nothing else, so all accesses are relaxed.
@@ -11,8 +11,16 @@ pub(super) struct Modes {
     /// Nanoseconds; zero for no timeout.
     read: AtomicU64,
     write: AtomicU64,
-    nonblocking: AtomicBool,
+    /// One of the constants.
+    nonblocking: AtomicU8,
+    /// Others have, or had, the descriptor, and may have set what no call here does.
+    is_lent: AtomicBool,
 }
+
+/// Nobody has said.
+const UNSAID: u8 = 0;
+const BLOCKING: u8 = 1;
+const NONBLOCKING: u8 = 2;
 
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +64,35 @@ impl Modes {
 
     /// Calls return `WouldBlock` instead of waiting.
     pub(super) fn nonblocking(&self) -> bool {
-        self.nonblocking.load(Ordering::Relaxed)
+        self.nonblocking.load(Ordering::Relaxed) == NONBLOCKING
     }
 
     /// Sets that.
     pub(super) fn set_nonblocking(&self, nonblocking: bool) {
-        self.nonblocking.store(nonblocking, Ordering::Relaxed);
+        let said = if nonblocking { NONBLOCKING } else { BLOCKING };
+        self.nonblocking.store(said, Ordering::Relaxed);
+    }
+
+    /// What was set last, if anything was.
+    pub(super) fn said_of_nonblocking(&self) -> Option<bool> {
+        match self.nonblocking.load(Ordering::Relaxed) {
+            UNSAID => None,
+            said => Some(said == NONBLOCKING),
+        }
+    }
+
+    /// Others get the descriptor, or have given it.
+    #[inline]
+    pub(super) fn set_lent(&self) {
+        if !self.is_lent() {
+            self.is_lent.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Others have, or had, the descriptor: the system must be asked whether the socket lingers.
+    #[inline]
+    pub(super) fn is_lent(&self) -> bool {
+        self.is_lent.load(Ordering::Relaxed)
     }
 
     /// How long a read may wait.

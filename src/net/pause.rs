@@ -33,7 +33,15 @@ pub(super) fn retry<R>(
     loop {
         match attempt() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_last => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if is_last {
+                    if patience == Patience::None {
+                        // The hub may have what a loop around this waits for.
+                        wait::yield_if_overdue();
+                    }
+                    return Err(error);
+                }
+            }
             done => return done,
         }
         if let (Patience::For(timeout), None) = (patience, pause) {

@@ -4,31 +4,37 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use super::blocking::Blocking;
+use super::file;
+use super::lingering::Spare;
 use super::modes::Patience;
+use super::nonblocking::Nonblocking;
 use super::source::{Purpose, Source};
 use super::sys;
 
 impl<T: AsFd> Source<T> {
-    /// Makes a source of what has a descriptor, and puts that into non-blocking mode for as long as the source lives.
+    /// Makes a source of what has a descriptor, and puts that into non-blocking mode for as long as there are sources of it.
     ///
     /// It may own the descriptor, or borrow it: `Source::new(&socket)` and `Source::new(socket.as_fd())` will do. Several
     /// sources of one descriptor may wait at the same time.
+    ///
+    /// If it is a socket that lingers already (`SO_LINGER`), dropping the source does not wait for that: a duplicate of the descriptor
+    /// is kept, and closed by an OS thread.
     ///
     /// # Errors
     ///
     /// `InvalidInput` for regular files, directories and block devices: no system tells when these are ready. Read and write
     /// them through [`offload`](crate::offload()). Otherwise the system's.
     pub fn new(io: T) -> io::Result<Source<T>> {
-        if !sys::may_be_polled(io.as_fd())? {
+        if !file::may_be_polled(io.as_fd())? {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a file on disk cannot be waited for: use `offload`",
             ));
         }
         // SAFETY: a source drops it before it drops `io`, which it never lends mutably.
-        let blocking = unsafe { Blocking::suspend(&io) }?;
-        Ok(Source::with(io, blocking))
+        let nonblocking = unsafe { Nonblocking::need(&io) }?;
+        let spare = Spare::of(io.as_fd());
+        Ok(Source::with_spare(io, nonblocking, spare))
     }
 
     /// What the source was made of. Do not change its descriptor's mode.
@@ -36,7 +42,7 @@ impl<T: AsFd> Source<T> {
         self.get()
     }
 
-    /// Gives back what the source was made of, in the blocking mode that it had.
+    /// Gives back what the source was made of, in the mode that it had unless other sources of the open file are left.
     pub fn into_inner(self) -> T {
         self.release()
     }
@@ -146,6 +152,16 @@ impl<T: AsFd> Source<T> {
         self.run(Purpose::WRITE, Patience::Endless, |_| attempt(self.get()))
     }
 
+    #[track_caller]
+    fn read_at_once<R>(&self, mut attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.run_at_once(Purpose::READ, Patience::Endless, |_| attempt(self.get()))
+    }
+
+    #[track_caller]
+    fn write_at_once<R>(&self, mut attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.run_at_once(Purpose::WRITE, Patience::Endless, |_| attempt(self.get()))
+    }
+
     /// The registration knows edges, of which others may have used up the cause; the system knows how things stand.
     #[track_caller]
     fn ready(&self, purpose: Purpose, patience: Patience) -> io::Result<()> {
@@ -168,17 +184,24 @@ fn in_time(result: io::Result<()>) -> io::Result<bool> {
     }
 }
 
+/// What moves nothing is tried whatever is known: whoever asks for nothing waits only if `T` would.
 impl<T: AsFd> Read for &Source<T>
 where
     for<'a> &'a T: Read,
 {
     #[track_caller]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return self.read_at_once(|mut io| io.read(buffer));
+        }
         self.read_with(|mut io| io.read(buffer))
     }
 
     #[track_caller]
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if buffers.iter().all(|buffer| buffer.is_empty()) {
+            return self.read_at_once(|mut io| io.read_vectored(buffers));
+        }
         self.read_with(|mut io| io.read_vectored(buffers))
     }
 }
@@ -189,17 +212,23 @@ where
 {
     #[track_caller]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return self.write_at_once(|mut io| io.write(buffer));
+        }
         self.write_with(|mut io| io.write(buffer))
     }
 
     #[track_caller]
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        if buffers.iter().all(|buffer| buffer.is_empty()) {
+            return self.write_at_once(|mut io| io.write_vectored(buffers));
+        }
         self.write_with(|mut io| io.write_vectored(buffers))
     }
 
     #[track_caller]
     fn flush(&mut self) -> io::Result<()> {
-        self.write_with(|mut io| io.flush())
+        self.write_at_once(|mut io| io.flush())
     }
 }
 

@@ -9,24 +9,34 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
+use super::handle::Handle;
 use super::modes::{Modes, Patience};
+use super::nature::Nature;
+use super::nonblocking::{self, Nonblocking};
 use super::source::{Purpose, Source};
 use super::sys;
 use crate::primitive::sync::Arc;
 
 /// std's type of a socket.
 pub(super) trait StdSocket: AsFd + From<OwnedFd> + Into<OwnedFd> {
-    /// Its calls wait unless the descriptor is in non-blocking mode. Those of the others are told each time.
-    const NEEDS_MODE: bool = false;
+    /// Its calls wait unless the socket is in non-blocking mode. Those of the others are told each time not to.
+    const NEEDS_MODE: bool = sys::TRANSFERS_NEED_MODE;
+
+    /// It is TCP's, unless it was made of a descriptor of another kind.
+    const IS_TCP: bool = false;
 }
 
-impl StdSocket for net::TcpStream {}
+impl StdSocket for net::TcpStream {
+    const IS_TCP: bool = true;
+}
+
 impl StdSocket for net::UdpSocket {}
 impl StdSocket for unix::net::UnixStream {}
 impl StdSocket for unix::net::UnixDatagram {}
 
 impl StdSocket for net::TcpListener {
     const NEEDS_MODE: bool = true;
+    const IS_TCP: bool = true;
 }
 
 impl StdSocket for unix::net::UnixListener {
@@ -34,56 +44,86 @@ impl StdSocket for unix::net::UnixListener {
 }
 
 /// A socket of either world: std's underneath, greenlets' above.
-pub(super) struct Socket<S> {
-    source: Source<S>,
-    modes: Arc<Modes>,
+pub(super) struct Socket<S: Into<OwnedFd>> {
+    source: Source<Handle<S>>,
+    nature: Nature,
+    /// It was made non-blocking from the start: std would have made it otherwise.
+    is_ours: bool,
 }
 
 impl<S: StdSocket> Socket<S> {
-    /// A new socket, in non-blocking mode already.
-    pub(super) fn new(socket: S) -> Socket<S> {
-        Socket::from_source(Source::over(socket))
-    }
-
-    /// A new socket that has been waited for.
-    pub(super) fn from_source(source: Source<S>) -> Socket<S> {
+    /// A new socket, in non-blocking mode from the start.
+    pub(super) fn new(socket: S, nature: Nature) -> Socket<S> {
         Socket {
-            source,
-            modes: Arc::default(),
+            source: Source::over(Handle::new(socket, Arc::default())),
+            nature,
+            is_ours: true,
         }
     }
 
-    /// Takes over a socket with the timeouts that the kernel knows, and puts it into non-blocking mode. Calls wait, whatever
-    /// mode it was in before.
+    /// What this one, a listener, has just accepted: the same kind of socket, which has inherited its options.
+    pub(super) fn accepted<A: StdSocket>(&self, fd: OwnedFd) -> Socket<A> {
+        let socket = Socket::new(A::from(fd), self.nature);
+        if self.modes().is_lent() {
+            socket.modes().set_lent();
+        }
+        socket
+    }
+
+    /// Takes over a socket with the timeouts that the kernel knows. Calls wait, whatever mode it is in; where that does not
+    /// matter it stays in it, because clones that were made before share it.
     pub(super) fn adopt(socket: S) -> io::Result<Socket<S>> {
-        sys::set_nonblocking(socket.as_fd(), true)?;
-        Ok(Socket::adopt_nonblocking(socket))
+        let nonblocking = if S::NEEDS_MODE {
+            // SAFETY: a source drops it before it drops the socket, which it never lends mutably.
+            unsafe { Nonblocking::need(&socket) }?
+        } else {
+            Nonblocking::none()
+        };
+        Ok(Socket::adopt_as(socket, nonblocking))
     }
 
     /// The same for any descriptor. What cannot be used fails at its first use.
     pub(super) fn adopt_any(fd: OwnedFd) -> Socket<S> {
-        // It fails for what is no open file, and that fails at every other call too.
-        let _ = sys::set_nonblocking(fd.as_fd(), true);
-        Socket::adopt_nonblocking(fd.into())
+        let socket = S::from(fd);
+        let nonblocking = if S::NEEDS_MODE {
+            // SAFETY: as in `adopt`.
+            let result = unsafe { Nonblocking::need(&socket) };
+            // It fails for what is no open file, and that fails at every other call too.
+            result.unwrap_or_else(|_| Nonblocking::none())
+        } else {
+            Nonblocking::none()
+        };
+        Socket::adopt_as(socket, nonblocking)
     }
 
-    fn adopt_nonblocking(socket: S) -> Socket<S> {
+    fn adopt_as(socket: S, nonblocking: Nonblocking) -> Socket<S> {
         let options = SockRef::from(&socket);
         let read = options.read_timeout().unwrap_or_default();
         let write = options.write_timeout().unwrap_or_default();
+        let nature = if S::IS_TCP {
+            Nature::of(socket.as_fd())
+        } else {
+            Nature::Other
+        };
+        let modes = Modes::new(read, write);
+        modes.set_lent();
         Socket {
-            source: Source::over(socket),
-            modes: Arc::new(Modes::new(read, write)),
+            source: Source::with(Handle::new(socket, Arc::new(modes)), nonblocking),
+            nature,
+            is_ours: false,
         }
     }
 
-    /// The socket in the mode that std would have left it in, and whether that succeeded. While there are clones that must
-    /// not block their hub, it stays non-blocking.
+    /// The socket in the mode that std would have left it in, and whether that succeeded. If there are clones that need it to
+    /// be non-blocking, that is when the last of them has gone.
     pub(super) fn release(self) -> (S, io::Result<()>) {
-        let shared = S::NEEDS_MODE && Arc::strong_count(&self.modes) > 1;
-        let nonblocking = self.modes.nonblocking() || shared;
-        let socket = self.source.release();
-        let result = sys::set_nonblocking(socket.as_fd(), nonblocking);
+        let said = self.modes().said_of_nonblocking();
+        let socket = self.source.release().into_std();
+        let result = match said.or(self.is_ours.then_some(false)) {
+            Some(nonblocking) => nonblocking::set_mode(socket.as_fd(), nonblocking),
+            // It is in the mode in which it came.
+            None => Ok(()),
+        };
         (socket, result)
     }
 
@@ -92,12 +132,22 @@ impl<S: StdSocket> Socket<S> {
         self.source.get()
     }
 
+    /// The same for others, who may do with it what they like.
+    pub(super) fn lend(&self) -> &S {
+        self.modes().set_lent();
+        self.get()
+    }
+
     /// Another handle, which shares the modes.
     pub(super) fn try_clone(&self) -> io::Result<Socket<S>> {
-        let duplicate = self.get().as_fd().try_clone_to_owned()?;
+        let duplicate = S::from(self.get().as_fd().try_clone_to_owned()?);
+        // SAFETY: as in `adopt`.
+        let nonblocking = unsafe { self.source.nonblocking().need_by(&duplicate) };
+        let duplicate = Handle::new(duplicate, Arc::clone(self.source.get().modes()));
         Ok(Socket {
-            source: Source::over(duplicate.into()),
-            modes: Arc::clone(&self.modes),
+            source: Source::with(duplicate, nonblocking),
+            nature: self.nature,
+            is_ours: self.is_ours,
         })
     }
 
@@ -106,7 +156,7 @@ impl<S: StdSocket> Socket<S> {
         let options = SockRef::from(self.get());
         // The kernel's own does nothing in non-blocking mode, but a std socket that this becomes will need it.
         options.set_read_timeout(in_kernel(timeout)?)?;
-        self.modes.set_read_timeout(timeout);
+        self.modes().set_read_timeout(timeout);
         Ok(())
     }
 
@@ -114,13 +164,13 @@ impl<S: StdSocket> Socket<S> {
     pub(super) fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         let options = SockRef::from(self.get());
         options.set_write_timeout(in_kernel(timeout)?)?;
-        self.modes.set_write_timeout(timeout);
+        self.modes().set_write_timeout(timeout);
         Ok(())
     }
 
     /// How calls wait.
     pub(super) fn modes(&self) -> &Modes {
-        &self.modes
+        self.source.get().modes()
     }
 
     /// Closes one direction or both.
@@ -133,6 +183,17 @@ impl<S: StdSocket> Socket<S> {
         SockRef::from(self.get()).take_error()
     }
 
+    /// Repeats what connects until it does not fail with `WouldBlock`.
+    #[track_caller]
+    pub(super) fn connect_with(
+        &self,
+        patience: Patience,
+        mut attempt: impl FnMut(&S) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.source
+            .run(Purpose::CONNECT, patience, |_| attempt(self.get()))
+    }
+
     /// Repeats what reads, or accepts, until it does not fail with `WouldBlock`.
     #[track_caller]
     pub(super) fn read_with<R>(
@@ -141,7 +202,7 @@ impl<S: StdSocket> Socket<S> {
         attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
         self.source
-            .run(purpose, self.modes.read_patience(), attempt)
+            .run(purpose, self.modes().read_patience(), attempt)
     }
 
     /// Repeats what writes until it does not fail with `WouldBlock`.
@@ -156,7 +217,7 @@ impl<S: StdSocket> Socket<S> {
 
     /// How long a write may wait.
     pub(super) fn write_patience(&self) -> Patience {
-        self.modes.write_patience()
+        self.modes().write_patience()
     }
 }
 
@@ -176,7 +237,7 @@ impl<S: StdSocket> Socket<S> {
             };
             let first = attempt(fd);
             // In non-blocking mode std's fails, too.
-            if !would_block(&first) || self.modes.nonblocking() || !sys::is_shut_down(fd)? {
+            if !would_block(&first) || self.modes().nonblocking() || !sys::is_shut_down(fd)? {
                 return first;
             }
             // What was there before the shutdown is there now, and no more comes.
@@ -186,22 +247,32 @@ impl<S: StdSocket> Socket<S> {
     }
 }
 
-/// Streams of bytes: a transfer that is shorter than asked for says that the next would wait.
+/// Streams of bytes.
 impl<S: StdSocket> Socket<S> {
     /// Reads.
     #[track_caller]
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (patience, len) = (self.modes.read_patience(), buffer.len());
-        self.source
-            .transfer(Purpose::READ, patience, len, |fd| sys::receive(fd, buffer))
+        let asked_for = sys::asked_for([buffer.len()].into_iter());
+        let patience = self.modes().read_patience();
+        self.transfer(Purpose::READ, patience, asked_for, |fd| {
+            sys::receive(fd, buffer)
+        })
     }
 
     /// Reads into several buffers.
     #[track_caller]
     pub(super) fn receive_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
-        let patience = self.modes.read_patience();
-        self.source.transfer(Purpose::READ, patience, len, |fd| {
+        // There may be more of these than a call takes: it would return 0, which is to mean the end.
+        let empty = buffers.iter().take_while(|buffer| buffer.is_empty());
+        let empty = empty.count();
+        let buffers = &mut buffers[empty..];
+        if buffers.is_empty() {
+            // A receiving call would wait; std's, which is for files too, does not.
+            return Ok(0);
+        }
+        let asked_for = sys::asked_for(buffers.iter().map(|buffer| buffer.len()));
+        let patience = self.modes().read_patience();
+        self.transfer(Purpose::READ, patience, asked_for, |fd| {
             sys::receive_vectored(fd, buffers)
         })
     }
@@ -209,25 +280,49 @@ impl<S: StdSocket> Socket<S> {
     /// Writes.
     #[track_caller]
     pub(super) fn send(&self, buffer: &[u8]) -> io::Result<usize> {
-        let patience = self.modes.write_patience();
-        self.source
-            .transfer(Purpose::WRITE, patience, buffer.len(), |fd| {
-                sys::send(fd, buffer)
-            })
+        let asked_for = sys::asked_for([buffer.len()].into_iter());
+        let patience = self.modes().write_patience();
+        self.transfer(Purpose::WRITE, patience, asked_for, |fd| {
+            sys::send(fd, buffer)
+        })
     }
 
     /// Writes from several buffers.
     #[track_caller]
     pub(super) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
-        let patience = self.modes.write_patience();
-        self.source.transfer(Purpose::WRITE, patience, len, |fd| {
+        // As for reads.
+        let empty = buffers.iter().take_while(|buffer| buffer.is_empty());
+        let buffers = &buffers[empty.count()..];
+        if buffers.is_empty() {
+            return Ok(0);
+        }
+        let asked_for = sys::asked_for(buffers.iter().map(|buffer| buffer.len()));
+        let patience = self.modes().write_patience();
+        self.transfer(Purpose::WRITE, patience, asked_for, |fd| {
             sys::send_vectored(fd, buffers)
         })
     }
+
+    /// Moves bytes with `attempt`, which asks the system for so many.
+    #[track_caller]
+    fn transfer(
+        &self,
+        purpose: Purpose,
+        patience: Patience,
+        asked_for: usize,
+        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        // An empty transfer says nothing about the socket, nor does the end of a stream.
+        let is_short = |moved: &usize| self.nature == Nature::Tcp && (1..asked_for).contains(moved);
+        if asked_for == 0 {
+            self.source.run_at_once(purpose, patience, attempt)
+        } else {
+            self.source.until_done(purpose, patience, attempt, is_short)
+        }
+    }
 }
 
-impl<S: fmt::Debug> fmt::Debug for Socket<S> {
+impl<S: fmt::Debug + Into<OwnedFd>> fmt::Debug for Socket<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)
     }

@@ -7,7 +7,7 @@
 //! ```text
 //!   loop {
 //!       look at the word                 unregistered: "nothing is known"
-//!       if it may be ready, try          done: return it (and note a short transfer: the next try would be in vain)
+//!       if it may be ready, try          done: return it (and note TCP's short transfer: the next try would be in vain)
 //!       clear the word                   unless an event has come since we looked: then try again
 //!       deliver a kill; give up when the deadline has passed
 //!       enrol and park                   unless an event has come: then try again
@@ -17,24 +17,22 @@
 //! Where nothing can park (on a plain OS thread, or in a destructor that runs during an unwinding) the wait is a poll(2)
 //! on the descriptor itself, which does not depend on any hub's polling.
 //!
-//! A registration lasts as long as the socket, with one exception: when the hub's runtime has been shut down, events come
-//! no more, and whoever waits next registers with their own hub. (The first registration is read without a lock; the
-//! rare second one is behind it.)
+//! Which registration that is, and when another takes its place: see `registered`.
 
 use std::fmt;
 use std::io;
-use std::ops::Deref;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
-use super::blocking::Blocking;
+use super::lingering::Spare;
 use super::modes::Patience;
+use super::nonblocking::Nonblocking;
+use super::registered::{Current, Registered};
 use super::sys;
-use crate::context;
-use crate::driver::{Cleared, Direction, Enrolled, Registration, Seen};
-use crate::greenlet::WaitKind;
+use super::watch::Watch;
+use crate::driver::{Cleared, Direction, Enrolled, Readiness, Seen, WaiterId};
+use crate::greenlet::{Unparker, WaitKind};
 use crate::primitive::atomic::{AtomicU32, Ordering};
-use crate::primitive::sync::{Arc, Mutex, OnceLock};
 use crate::wait;
 
 /// After this many calls in a row that did not have to wait, a greenlet looks whether others should run.
@@ -104,62 +102,50 @@ impl Purpose {
 /// # }
 /// ```
 ///
-/// # One source for one open file
+/// # Non-blocking mode
 ///
-/// Share a source by reference: any number of greenlets may read and write through it. `T` must give the same descriptor
-/// whenever it is asked. If it does not, waits end too early or never; they can do no more harm than that.
+/// `T` must give the same descriptor whenever it is asked. If it does not, waits end too early or never; they can do no more
+/// harm than that.
 ///
-/// The non-blocking mode that a source needs belongs to the open file, not to the descriptor: whoever has a duplicate, a child
-/// process or the shell behind a terminal, shares it. It is undone when the source ends. What reads a duplicate at that
-/// time then blocks its hub.
+/// The non-blocking mode that a source needs belongs to the open file, not to the descriptor: whoever has a duplicate, another
+/// part of the program or a child process, shares it, and its own reads and writes fail with `WouldBlock` where they would
+/// have waited. So share a source, by reference; or make several of one open file. The mode in which the first of them has
+/// found it comes back when the last of them has gone. What other processes do to it meanwhile cannot be known.
+///
+/// A terminal is shared with the most: standard input, output and error are one open file as a rule, and it is the shell's,
+/// too. So on Linux a terminal is opened anew, non-blocking, and the new file stands for the same number while there are
+/// sources of it: a source of [`stdin`](std::io::stdin) does not disturb `println!`. Where it cannot be opened, because it
+/// belongs to another user or there is no `/proc`, and on other systems, its mode is shared as all others' are.
 pub struct Source<T> {
-    // Dropped before `socket`, as is `blocking`: a descriptor is deregistered before it is closed.
-    registered: Registered,
-    blocking: Blocking,
+    // Dropped before `socket`, as is `nonblocking`: a descriptor is deregistered before it is closed.
+    registered: Registered<Watch>,
+    nonblocking: Nonblocking,
     /// Calls since the last one that had to wait. A hint: several greenlets may count here at once.
     streak: AtomicU32,
     socket: T,
-}
-
-/// The registrations of one socket.
-struct Registered {
-    first: OnceLock<Watch>,
-    /// The one that has replaced the first, whose hub has gone. Also the lock under which registrations are made, so that
-    /// nobody makes two.
-    later: Mutex<Option<Arc<Watch>>>,
-}
-
-/// A registration, and what must live as long.
-struct Watch {
-    // Dropped before `_duplicate`.
-    registration: Registration,
-    /// What is registered, if not the socket's own descriptor.
-    _duplicate: Option<OwnedFd>,
-}
-
-/// A registration to wait with.
-enum Current<'a> {
-    First(&'a Watch),
-    Later(Arc<Watch>),
+    // Dropped after `socket`.
+    spare: Spare,
 }
 
 impl<T> Source<T> {
-    /// Not registered yet. The socket must be in non-blocking mode, and stays in it.
+    /// Not registered yet. Attempts on the socket must not block, in whatever mode it is.
     pub(super) fn over(socket: T) -> Source<T> {
-        Source::with(socket, Blocking::none())
+        Source::with(socket, Nonblocking::none())
     }
 
-    /// The same for a socket whose blocking mode is to come back in the end.
-    pub(super) fn with(socket: T, blocking: Blocking) -> Source<T> {
-        let registered = Registered {
-            first: OnceLock::new(),
-            later: Mutex::new(None),
-        };
+    /// The same for a socket that needs to be in non-blocking mode.
+    pub(super) fn with(socket: T, nonblocking: Nonblocking) -> Source<T> {
+        Source::with_spare(socket, nonblocking, Spare::none())
+    }
+
+    /// The same for one whose owner may close it without regard to its lingering.
+    pub(super) fn with_spare(socket: T, nonblocking: Nonblocking, spare: Spare) -> Source<T> {
         Source {
-            registered,
-            blocking,
+            registered: Registered::new(),
+            nonblocking,
             streak: AtomicU32::new(0),
             socket,
+            spare,
         }
     }
 
@@ -169,28 +155,21 @@ impl<T> Source<T> {
         &self.socket
     }
 
+    /// What keeps it in non-blocking mode.
+    pub(super) fn nonblocking(&self) -> &Nonblocking {
+        &self.nonblocking
+    }
+
     /// The socket, deregistered, and in the mode that it is to have in the end.
     pub(super) fn release(self) -> T {
         drop(self.registered);
-        drop(self.blocking);
+        drop(self.nonblocking);
+        self.spare.dismiss();
         self.socket
     }
 }
 
 impl<T: AsFd> Source<T> {
-    /// Moves up to `len` bytes with `attempt`, waiting as needed.
-    #[track_caller]
-    pub(super) fn transfer(
-        &self,
-        purpose: Purpose,
-        patience: Patience,
-        len: usize,
-        attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        // An empty transfer says nothing about the socket, nor does the end of a stream.
-        self.until_done(purpose, patience, attempt, |moved| (1..len).contains(moved))
-    }
-
     /// Repeats `attempt` until it does not fail with `WouldBlock`, waiting as needed.
     #[track_caller]
     pub(super) fn run<R>(
@@ -202,9 +181,27 @@ impl<T: AsFd> Source<T> {
         self.until_done(purpose, patience, attempt, |_| false)
     }
 
+    /// The same for an attempt that may succeed when no other would, because it moves nothing: what is known of the socket is
+    /// not asked before it has failed.
+    #[track_caller]
+    pub(super) fn run_at_once<R>(
+        &self,
+        purpose: Purpose,
+        patience: Patience,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.give_way(patience);
+        match uninterrupted(|| attempt(self.socket.as_fd())) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.run(purpose, patience, attempt)
+            }
+            done => done,
+        }
+    }
+
     /// See the module's text. `is_short`: the result shows that another attempt would block.
     #[track_caller]
-    fn until_done<R>(
+    pub(super) fn until_done<R>(
         &self,
         purpose: Purpose,
         patience: Patience,
@@ -212,12 +209,14 @@ impl<T: AsFd> Source<T> {
         is_short: impl Fn(&R) -> bool,
     ) -> io::Result<R> {
         let fd = self.socket.as_fd();
-        self.give_way();
+        self.give_way(patience);
         let mut deadline = None;
         let mut is_last = patience == Patience::None;
         let mut has_waited = false;
         loop {
-            let current = self.registered.current(purpose.direction);
+            let current = self
+                .registered
+                .current(|watch| watch.look(purpose.direction));
             let seen = current.as_ref().map_or(Seen::BIRTH, |(_, seen)| *seen);
             if seen.is_ready() || is_last || !can_park() {
                 match uninterrupted(|| attempt(fd)) {
@@ -233,7 +232,13 @@ impl<T: AsFd> Source<T> {
                         }
                         return Ok(done);
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        if patience == Patience::None && error.kind() == io::ErrorKind::WouldBlock {
+                            // The hub may have what a loop around this waits for.
+                            wait::yield_if_overdue();
+                        }
+                        return Err(error);
+                    }
                 }
             }
             wait::deliver_due();
@@ -256,18 +261,26 @@ impl<T: AsFd> Source<T> {
         purpose: Purpose,
         deadline: Option<Instant>,
         seen: Seen,
-        current: Option<Current<'_>>,
+        current: Option<Current<'_, Watch>>,
     ) -> io::Result<()> {
         // Relaxed: see the field.
         self.streak.store(0, Ordering::Relaxed);
         let fd = self.socket.as_fd();
         if !can_park() {
             let until = wait::within_limits(deadline);
-            return sys::block(fd, purpose.direction, until).map(drop);
+            let block = || sys::block(fd, purpose.direction, until).map(drop);
+            return wait::block_in_place(purpose.kind, block);
         }
-        let current = match current {
-            Some(current) => current,
-            None => self.registered.register(fd)?,
+        // SAFETY: the descriptor stays open for as long as the source has the socket, and the registrations in a source are
+        // dropped before its socket; whoever holds a `Current` borrows the source. It stays open, because it was given for
+        // the length of a shared borrow, and must be good for as long as any shared borrow could last: the socket cannot
+        // tell when one ends, only when it is mutably borrowed, which a source never does, or dropped.
+        let make = || unsafe { Watch::new(fd) };
+        let Some(current) = self
+            .registered
+            .to_wait_with(current, Watch::is_near, make)?
+        else {
+            return Ok(());
         };
         let readiness = current.readiness(purpose.direction);
         if seen.is_ready() && readiness.clear(seen) == Cleared::No {
@@ -275,129 +288,44 @@ impl<T: AsFd> Source<T> {
         }
         match readiness.enrol(wait::current_unparker()) {
             Enrolled::Waiting(waiter) => {
+                let _withdraw = Withdraw { readiness, waiter };
                 wait::park(purpose.kind, deadline);
-                readiness.withdraw(waiter);
             }
             Enrolled::Ready | Enrolled::Closed => {}
         }
         Ok(())
     }
 
-    /// A greenlet whose peers are fast never waits: it gives way to the others now and then.
-    fn give_way(&self) {
+    /// A greenlet whose peers are fast never waits: it gives way to the others now and then. What may not wait delivers
+    /// nothing, either.
+    fn give_way(&self, patience: Patience) {
         // Relaxed: see the field.
         let streak = self.streak.load(Ordering::Relaxed).wrapping_add(1);
         self.streak.store(streak, Ordering::Relaxed);
         if streak % STREAK == 0 {
-            wait::checkpoint();
+            match patience {
+                Patience::None => wait::yield_if_overdue(),
+                _ => wait::checkpoint(),
+            }
         }
+    }
+}
+
+/// Takes a waiter off the list however its wait ends: a park may unwind before it has begun.
+struct Withdraw<'a> {
+    readiness: &'a Readiness<Unparker>,
+    waiter: WaiterId,
+}
+
+impl Drop for Withdraw<'_> {
+    fn drop(&mut self) {
+        self.readiness.withdraw(self.waiter);
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Source<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.socket.fmt(f)
-    }
-}
-
-impl Registered {
-    /// The registration, unless its hub has gone, and what its word says.
-    #[inline]
-    fn current(&self, direction: Direction) -> Option<(Current<'_>, Seen)> {
-        let first = self.first.get()?;
-        let seen = first.registration.readiness(direction).look();
-        if seen.is_closed() {
-            self.current_later(direction)
-        } else {
-            Some((Current::First(first), seen))
-        }
-    }
-
-    #[cold]
-    fn current_later(&self, direction: Direction) -> Option<(Current<'_>, Seen)> {
-        let later = self.later.lock().clone()?;
-        let seen = later.registration.readiness(direction).look();
-        if seen.is_closed() {
-            None
-        } else {
-            Some((Current::Later(later), seen))
-        }
-    }
-
-    /// Registers with the hub that runs here, unless another greenlet has been faster.
-    #[cold]
-    fn register(&self, fd: BorrowedFd<'_>) -> io::Result<Current<'_>> {
-        let mut later = self.later.lock();
-        if let Some(first) = self.first.get() {
-            if !is_closed(first) {
-                return Ok(Current::First(first));
-            }
-            if let Some(later) = later.as_ref().filter(|later| !is_closed(later)) {
-                return Ok(Current::Later(Arc::clone(later)));
-            }
-        }
-        let new = watch(fd)?;
-        if self.first.get().is_none() {
-            return Ok(Current::First(self.first.get_or_init(|| new)));
-        }
-        let new = Arc::new(new);
-        *later = Some(Arc::clone(&new));
-        Ok(Current::Later(new))
-    }
-}
-
-/// Registers a source's descriptor with the hub that runs here.
-fn watch(fd: BorrowedFd<'_>) -> io::Result<Watch> {
-    // SAFETY: the descriptor stays open for as long as the source has the socket, and the registrations in a source are
-    // dropped before its socket; whoever holds a `Current` borrows the source. It stays open, because it was given for the
-    // length of a shared borrow, and must be good for as long as any shared borrow could last: the socket cannot tell when
-    // one ends, only when it is mutably borrowed, which a source never does, or dropped.
-    match unsafe { register(fd) } {
-        Ok(registration) => Ok(Watch {
-            registration,
-            _duplicate: None,
-        }),
-        // Another source on the same descriptor has been here. To the poller a duplicate is a stranger.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let duplicate = fd.try_clone_to_owned()?;
-            // SAFETY: it is kept beside the registration, and closed after it.
-            let registration = unsafe { register(duplicate.as_fd()) }?;
-            Ok(Watch {
-                registration,
-                _duplicate: Some(duplicate),
-            })
-        }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this kind of file is always ready, or its system cannot tell: it cannot be waited for",
-        )),
-        Err(error) => Err(error),
-    }
-}
-
-/// # Safety
-///
-/// As for [`Registration::new`].
-unsafe fn register(fd: BorrowedFd<'_>) -> io::Result<Registration> {
-    // SAFETY: the caller's promise.
-    context::with_driver(|driver| unsafe { Registration::new(driver, fd) })
-        .expect("a greenlet runs on a hub")
-}
-
-/// The registration's hub has gone.
-fn is_closed(watch: &Watch) -> bool {
-    let readiness = watch.registration.readiness(Direction::Read);
-    readiness.look().is_closed()
-}
-
-impl Deref for Current<'_> {
-    type Target = Registration;
-
-    fn deref(&self) -> &Registration {
-        match self {
-            Current::First(first) => &first.registration,
-            Current::Later(later) => &later.registration,
-        }
     }
 }
 
@@ -415,3 +343,7 @@ fn uninterrupted<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R>
         }
     }
 }
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;

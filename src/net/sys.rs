@@ -1,8 +1,8 @@
 //! The system calls that std and socket2 do not offer in the form needed here.
 //!
-//! Transfers say with each call that they must not block (`MSG_DONTWAIT`), besides the descriptor's being in
-//! non-blocking mode: that mode belongs to the open socket, not to the descriptor, so whoever holds a duplicate (another
-//! process, or a std socket that was made from a clone) may switch it off at any moment.
+//! Transfers say with each call that they must not block (`MSG_DONTWAIT`), whatever mode the socket is in: the mode belongs to
+//! the open socket, not to the descriptor, so whoever holds a duplicate (another process, or a std socket that was cloned)
+//! shares it, and may want it otherwise at any moment.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
@@ -12,6 +12,9 @@ use std::time::Instant;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::driver::Direction;
+
+/// Saying so is enough. Elsewhere it is not certain for what sends.
+pub(super) const TRANSFERS_NEED_MODE: bool = !cfg!(any(target_os = "linux", target_os = "android"));
 
 const RECEIVE: i32 = libc::MSG_DONTWAIT;
 
@@ -23,6 +26,17 @@ const SEND: i32 = libc::MSG_DONTWAIT;
 
 /// The most buffers that one call takes (`IOV_MAX`; POSIX promises 16, every system here has 1024).
 const MOST_BUFFERS: usize = 1024;
+
+/// No call moves more bytes than this, whatever it is asked for (Linux's `MAX_RW_COUNT`; others allow as many).
+const MOST_BYTES: usize = 0x7fff_f000;
+
+/// How many bytes a call asks for that is given buffers of these lengths: see [`receive_vectored`].
+pub(super) fn asked_for(lengths: impl Iterator<Item = usize>) -> usize {
+    lengths
+        .take(MOST_BUFFERS)
+        .fold(0, usize::saturating_add)
+        .min(MOST_BYTES)
+}
 
 /// Receives what is there.
 pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
@@ -46,7 +60,7 @@ fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result
     })
 }
 
-/// Receives into several buffers.
+/// Receives into several buffers: the first ones, if there are more than a call takes.
 pub(super) fn receive_vectored(
     fd: BorrowedFd<'_>,
     buffers: &mut [IoSliceMut<'_>],
@@ -67,7 +81,7 @@ pub(super) fn send(fd: BorrowedFd<'_>, buffer: &[u8]) -> io::Result<usize> {
     count(unsafe { libc::send(fd.as_raw_fd(), buffer.as_ptr().cast(), buffer.len(), SEND) })
 }
 
-/// Sends from several buffers.
+/// Sends from several buffers: the first ones, if there are more than a call takes.
 pub(super) fn send_vectored(fd: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
     // SAFETY: as in `receive_vectored`.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
@@ -111,6 +125,24 @@ pub(super) fn send_to(fd: BorrowedFd<'_>, buffer: &[u8], address: &SockAddr) -> 
     SockRef::from(&fd).send_to_with_flags(buffer, address, SEND)
 }
 
+/// Whether it is a socket of TCP's, and not of one of the protocols that look the same, as MPTCP does.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn is_tcp(fd: BorrowedFd<'_>) -> bool {
+    let socket = SockRef::from(&fd);
+    matches!(socket.r#type(), Ok(Type::STREAM))
+        && matches!(socket.protocol(), Ok(Some(Protocol::TCP)))
+}
+
+/// Whether it is a socket of TCP's.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn is_tcp(fd: BorrowedFd<'_>) -> bool {
+    let socket = SockRef::from(&fd);
+    matches!(socket.r#type(), Ok(Type::STREAM))
+        && socket
+            .local_addr()
+            .is_ok_and(|address| address.as_socket().is_some())
+}
+
 /// A new socket for streams, in non-blocking mode.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn stream_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
@@ -146,32 +178,6 @@ pub(super) fn internet(address: &SockAddr) -> io::Result<SocketAddr> {
     address
         .as_socket()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "invalid argument"))
-}
-
-/// Puts the socket into non-blocking mode, or out of it.
-pub(super) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
-    SockRef::from(&fd).set_nonblocking(nonblocking)
-}
-
-/// Whether the descriptor is in non-blocking mode.
-pub(super) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: no pointer is passed.
-    match unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) } {
-        -1 => Err(io::Error::last_os_error()),
-        flags => Ok(flags & libc::O_NONBLOCK != 0),
-    }
-}
-
-/// Whether this is the kind of file that systems tell the readiness of.
-pub(super) fn may_be_polled(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: all-zero is a valid `stat`.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: it outlives the call.
-    if unsafe { libc::fstat(fd.as_raw_fd(), &mut stat) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    let kind = stat.st_mode & libc::S_IFMT;
-    Ok(![libc::S_IFREG, libc::S_IFDIR, libc::S_IFBLK].contains(&kind))
 }
 
 /// Whether the descriptor is ready now, or broken.
@@ -242,4 +248,17 @@ fn milliseconds(until: Option<Instant>) -> i32 {
 
 fn count(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_asks_for_what_it_passes_on_and_for_what_a_call_can_move() {
+        assert_eq!(asked_for([].into_iter()), 0);
+        assert_eq!(asked_for([0, 3, 0, 4].into_iter()), 7);
+        assert_eq!(asked_for([1; 3_000].into_iter()), MOST_BUFFERS);
+        assert_eq!(asked_for([usize::MAX / 2; 3].into_iter()), MOST_BYTES);
+    }
 }

@@ -12,13 +12,13 @@ macro_rules! descriptor_traits {
 
         impl std::os::fd::AsFd for $Ours {
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-                self.socket.get().as_fd()
+                self.socket.lend().as_fd()
             }
         }
 
         impl std::os::fd::AsRawFd for $Ours {
             fn as_raw_fd(&self) -> std::os::fd::RawFd {
-                self.socket.get().as_raw_fd()
+                self.socket.lend().as_raw_fd()
             }
         }
 
@@ -38,16 +38,17 @@ macro_rules! descriptor_traits {
         }
 
         impl From<std::os::fd::OwnedFd> for $Ours {
-            /// Takes any descriptor, as std does, with its timeouts; it is put into non-blocking mode underneath. What is
-            /// not a socket of this type fails at its first use.
+            /// Takes any descriptor, as std does, with its timeouts; calls wait, whatever mode it is in. On Linux the mode
+            /// stays as it is, for whoever has a duplicate, but a listener is non-blocking underneath while it is one of
+            /// these. What is not a socket of this type fails at its first use.
             fn from(fd: std::os::fd::OwnedFd) -> $Ours {
                 $Ours::from_socket($crate::net::socket::Socket::adopt_any(fd))
             }
         }
 
         impl From<$Ours> for std::os::fd::OwnedFd {
-            /// Gives the descriptor back in blocking mode, unless `set_nonblocking` said otherwise. (A listener's stays
-            /// non-blocking while clones are left.)
+            /// Gives the descriptor back in the mode that `set_nonblocking` said, else in the one in which it came, else in
+            /// blocking mode. (A listener's stays non-blocking while clones are left, and is in that mode after.)
             fn from(ours: $Ours) -> std::os::fd::OwnedFd {
                 // As in the other direction, a failure shows at the next use.
                 let (socket, _) = ours.socket.release();
@@ -58,8 +59,9 @@ macro_rules! descriptor_traits {
         impl TryFrom<$Std> for $Ours {
             type Error = std::io::Error;
 
-            /// Keeps the timeouts. Puts the socket into non-blocking mode underneath; calls wait, whatever mode it was in
-            /// before.
+            /// Keeps the timeouts. Calls wait, whatever mode the socket is in. On Linux the mode stays as it is, so that
+            /// clones of std's go on as before; but a listener is non-blocking underneath while it is one of these, and
+            /// its std clones fail with `WouldBlock` instead of waiting.
             fn try_from(socket: $Std) -> std::io::Result<$Ours> {
                 $crate::net::socket::Socket::adopt(socket).map($Ours::from_socket)
             }
@@ -68,8 +70,9 @@ macro_rules! descriptor_traits {
         impl TryFrom<$Ours> for $Std {
             type Error = std::io::Error;
 
-            /// Keeps the timeouts. Gives the socket back in blocking mode, unless `set_nonblocking` said otherwise. (A
-            /// listener stays non-blocking while clones are left.)
+            /// Keeps the timeouts. Gives the socket back in the mode that `set_nonblocking` said, else in the one in which
+            /// it came, else in blocking mode. (A listener stays non-blocking while clones are left, and is in that mode
+            /// after.)
             fn try_from(ours: $Ours) -> std::io::Result<$Std> {
                 let (socket, result) = ours.socket.release();
                 result.map(|()| socket)

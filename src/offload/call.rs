@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::outcome::Outcome;
 use super::pool::{Pool, Submitted};
 use crate::context;
-use crate::greenlet::{deliver_by_unwinding, discard};
+use crate::greenlet::discard;
 use crate::primitive::sync::{Arc, OnceLock};
 use crate::wait::{self, Outside};
 
@@ -85,7 +85,20 @@ where
     match begin(f)?.wait() {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(payload)) => resume_unwind(payload),
-        Err(interrupt) => deliver_by_unwinding(interrupt),
+        Err(interrupt) => wait::deliver(interrupt),
+    }
+}
+
+/// Runs `f` on such a thread when there is one, and nobody waits for it. It must not unwind.
+///
+/// # Errors
+///
+/// As for [`try_offload`]: `f` has been dropped.
+pub(crate) fn detach(f: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    match pool()?.submit(Box::new(f), true)? {
+        Submitted::Taken => Ok(()),
+        // Not said of one that may be queued.
+        Submitted::Full(_) => Err(io::ErrorKind::QuotaExceeded.into()),
     }
 }
 

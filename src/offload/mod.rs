@@ -17,4 +17,4 @@ mod outcome;
 mod pool;
 
 pub use call::offload;
-pub(crate) use call::try_offload;
+pub(crate) use call::{detach, try_offload};

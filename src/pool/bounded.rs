@@ -3,11 +3,12 @@
 use std::fmt;
 use std::panic::Location;
 
+use super::members::Members;
 use super::spawning::spawn;
 use crate::greenlet::{Greenlet, JoinError};
-use crate::primitive::sync::{Arc, Mutex};
+use crate::primitive::sync::Arc;
 use crate::sync::{OwnedSemaphorePermit, Semaphore};
-use crate::wait::JoinHandle;
+use crate::wait::{JoinHandle, yield_if_overdue};
 
 /// At most so many greenlets at a time: gevent's `Pool`, eventlet's `GreenPool`.
 ///
@@ -24,7 +25,7 @@ pub struct Pool {
     slots: Arc<Semaphore>,
     size: usize,
     /// Those that have been spawned, and some that have ended since.
-    greenlets: Mutex<Vec<Greenlet>>,
+    greenlets: Members<Greenlet>,
 }
 
 impl Pool {
@@ -40,7 +41,7 @@ impl Pool {
         Pool {
             slots: Arc::new(Semaphore::new(size)),
             size,
-            greenlets: Mutex::new(Vec::new()),
+            greenlets: Members::new(),
         }
     }
 
@@ -75,7 +76,11 @@ impl Pool {
         T: Send + 'static,
     {
         match self.try_slot() {
-            None => Err(f),
+            None => {
+                // A loop around this may wait for room.
+                yield_if_overdue();
+                Err(f)
+            }
             Some(slot) => Ok(self.spawn_in(slot, Location::caller(), f, ())),
         }
     }
@@ -103,13 +108,17 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let began = self.greenlets.begin();
         let task = Task { f, slot, last };
         let handle = spawn(place, move || task.run());
-        let mut greenlets = self.greenlets.lock();
-        if greenlets.len() >= 2 * self.size {
-            greenlets.retain(|greenlet| !greenlet.has_ended());
+        let greenlet = handle.greenlet().clone();
+        if self
+            .greenlets
+            .list(greenlet, began, Greenlet::has_ended)
+            .is_killed()
+        {
+            handle.kill();
         }
-        greenlets.push(handle.greenlet().clone());
         handle
     }
 
@@ -122,13 +131,21 @@ impl Pool {
     /// How many more there is room for now.
     #[must_use]
     pub fn free_count(&self) -> usize {
+        // A loop around this may wait for room.
+        yield_if_overdue();
         self.slots.available_permits()
     }
 
     /// How many of its greenlets have not ended.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.size - self.free_count().min(self.size)
+        // A loop around this may wait for their ends.
+        yield_if_overdue();
+        self.alive()
+    }
+
+    fn alive(&self) -> usize {
+        self.size - self.slots.available_permits().min(self.size)
     }
 
     /// It has no greenlets.
@@ -145,7 +162,7 @@ impl Pool {
 
     /// Asks all greenlets to end: see [`Greenlet::kill`]. Does not wait for that.
     pub fn kill(&self) {
-        let greenlets = self.greenlets.lock().clone();
+        let greenlets = self.greenlets.kill(Greenlet::clone);
         greenlets.iter().for_each(Greenlet::kill);
     }
 
@@ -199,7 +216,7 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
             .field("size", &self.size)
-            .field("len", &self.len())
+            .field("len", &self.alive())
             .finish_non_exhaustive()
     }
 }

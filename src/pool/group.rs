@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::ends::{Ends, Member, Number, State};
+use super::members::Members;
 use super::spawning::spawn;
-use crate::greenlet::{Greenlet, JoinError, WaitKind};
-use crate::primitive::sync::{Arc, Mutex};
-use crate::wait::{JoinHandle, Locked, Node, Shield, Token, Wait, WaitQueue};
+use crate::greenlet::{Greenlet, JoinError};
+use crate::primitive::sync::Arc;
+use crate::wait::{JoinHandle, Shield, deliver, yield_if_overdue};
 
 /// Greenlets that are joined, or killed, together: gevent's `Group`. Greenlets can be added to it from anywhere.
 ///
@@ -23,35 +24,25 @@ use crate::wait::{JoinHandle, Locked, Node, Shield, Token, Wait, WaitQueue};
 ///
 /// Dropping it detaches the greenlets, which run on.
 pub struct Group<T> {
-    handles: Mutex<Vec<JoinHandle<T>>>,
-    state: Arc<WaitQueue<State>>,
+    members: Members<(Number, JoinHandle<T>)>,
+    ends: Arc<Ends>,
 }
 
-/// What the members have come to.
-#[derive(Debug, Default)]
-struct State {
-    alive: usize,
-    /// Which one failed first, if one did.
-    failed: Option<usize>,
+/// A closure and its membership; dropped in this order, so that what is captured is gone before the end is counted.
+struct Task<F> {
+    f: F,
+    member: Member,
 }
 
-/// Goes with a member's closure, and is dropped when that has ended, or is not to run.
-struct Member {
-    index: usize,
-    succeeded: bool,
-    state: Arc<WaitQueue<State>>,
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        let mut state = self.state.lock();
-        state.alive -= 1;
-        if !self.succeeded {
-            state.failed = state.failed.or(Some(self.index));
-        }
-        if state.alive == 0 || !self.succeeded {
-            state.complete_all(Token::Retry);
-        }
+impl<F> Task<F> {
+    fn run<T>(self) -> T
+    where
+        F: FnOnce() -> T,
+    {
+        let Task { f, member } = self;
+        let value = f();
+        member.succeed();
+        value
     }
 }
 
@@ -60,8 +51,8 @@ impl<T: Send + 'static> Group<T> {
     #[must_use]
     pub fn new() -> Group<T> {
         Group {
-            handles: Mutex::new(Vec::new()),
-            state: Arc::default(),
+            members: Members::new(),
+            ends: Arc::new(Ends::new()),
         }
     }
 
@@ -69,34 +60,30 @@ impl<T: Send + 'static> Group<T> {
     ///
     /// # Panics
     ///
-    /// As [`spawn`](crate::spawn).
+    /// As [`spawn`](crate::spawn). The group is as before then.
     #[track_caller]
     pub fn spawn<F>(&self, f: F) -> Greenlet
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        let mut handles = self.handles.lock();
-        self.state.lock().alive += 1;
-        let mut member = Member {
-            index: handles.len(),
-            succeeded: false,
-            state: Arc::clone(&self.state),
-        };
-        let handle = spawn(Location::caller(), move || {
-            let value = f();
-            member.succeeded = true;
-            drop(member);
-            value
-        });
+        let began = self.members.begin();
+        let (spawning, member) = Ends::begin(&self.ends);
+        let task = Task { f, member };
+        let handle = spawn(Location::caller(), move || task.run());
         let greenlet = handle.greenlet().clone();
-        handles.push(handle);
+        let member = (spawning.succeeded(), handle);
+        if self.members.list(member, began, |_| false).is_killed() {
+            greenlet.kill();
+        }
         greenlet
     }
 
     /// How many of the greenlets have not ended.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.state.lock().alive
+        // A loop around this may wait for their ends.
+        yield_if_overdue();
+        self.ends.alive()
     }
 
     /// All greenlets have ended, or there are none.
@@ -107,12 +94,7 @@ impl<T: Send + 'static> Group<T> {
 
     /// Asks all greenlets to end: see [`Greenlet::kill`]. Does not wait for that.
     pub fn kill(&self) {
-        let greenlets: Vec<Greenlet> = self
-            .handles
-            .lock()
-            .iter()
-            .map(|handle| handle.greenlet().clone())
-            .collect();
+        let greenlets = self.members.kill(|(_, handle)| handle.greenlet().clone());
         greenlets.iter().for_each(Greenlet::kill);
     }
 
@@ -126,16 +108,19 @@ impl<T: Send + 'static> Group<T> {
     /// If one panics or is killed: the others are killed then, and have ended when this returns.
     #[track_caller]
     pub fn join(self) -> Result<Vec<T>, JoinError> {
-        self.wait_until(|state| state.alive == 0 || state.failed.is_some());
-        let failed = self.state.lock().failed;
+        self.wait_or_end(State::is_decided);
+        let failed = self.ends.first_failed();
         if failed.is_some() {
             self.end();
         }
-        let mut results: Vec<_> = self.into_results().collect();
-        if let Some(failed) = failed {
-            results.swap_remove(failed)?;
+        let mut results = self.into_results();
+        if let Some(place) = results
+            .iter()
+            .position(|(number, _)| Some(*number) == failed)
+        {
+            results.swap_remove(place).1?;
         }
-        results.into_iter().collect()
+        results.into_iter().map(|(_, result)| result).collect()
     }
 
     /// Waits for all greenlets, and returns the value or the error of each, in the order of their spawning.
@@ -144,50 +129,45 @@ impl<T: Send + 'static> Group<T> {
     /// before the caller unwinds.
     #[track_caller]
     pub fn join_all(self) -> Vec<Result<T, JoinError>> {
-        self.wait_until(|state| state.alive == 0);
-        self.into_results().collect()
+        self.wait_or_end(State::is_over);
+        let results = self.into_results();
+        results.into_iter().map(|(_, result)| result).collect()
     }
 
     /// Of greenlets that have ended, but for the last few steps.
     #[track_caller]
-    fn into_results(self) -> impl Iterator<Item = Result<T, JoinError>> {
-        self.handles
-            .into_inner()
-            .into_iter()
-            .map(|handle| shielded(|| handle.join()))
+    fn into_results(self) -> Vec<(Number, Result<T, JoinError>)> {
+        let _shield = Shield::raise();
+        let mut members = self.members.into_list();
+        // Those who were spawned at the same time may have been listed in another order.
+        members.sort_unstable_by_key(|(number, _)| *number);
+        let mut results = Vec::with_capacity(members.len());
+        // No closure: it would be its own caller.
+        for (number, handle) in members {
+            results.push((number, handle.join()));
+        }
+        results
     }
 
+    /// Waits until it is `done`, or ends the greenlets and then the caller.
     #[track_caller]
-    fn wait_until(&self, done: impl Fn(&State) -> bool) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.wait(&done))) {
-            // What unwinds must not wait: it waits here, and goes on after.
+    fn wait_or_end(&self, done: fn(&State) -> bool) {
+        if let Err(interrupt) = self.ends.wait(done) {
+            // What unwinds must not wait: it waits here, and unwinds after.
             self.end();
-            resume_unwind(payload);
+            deliver(interrupt);
         }
     }
 
     /// Kills all, and waits for their end.
     #[track_caller]
     fn end(&self) {
+        // From the kills on: the destructor of a closure that has not begun runs here, and may wait.
+        let _shield = Shield::raise();
         self.kill();
-        shielded(|| self.wait(&|state| state.alive == 0));
+        let ended = self.ends.wait(State::is_over);
+        debug_assert_eq!(ended, Ok(()), "it is shielded");
     }
-
-    #[track_caller]
-    fn wait(&self, done: &dyn Fn(&State) -> bool) {
-        let look = |state: &mut Locked<'_, State>, _: &Node| done(state).then_some(());
-        while !done(&self.state.lock()) {
-            let _look_again = self
-                .state
-                .wait(Wait::new(WaitKind::Join, None), look, |_| ());
-        }
-    }
-}
-
-#[track_caller]
-fn shielded<R>(f: impl FnOnce() -> R) -> R {
-    let _shield = Shield::raise();
-    f()
 }
 
 impl<T: Send + 'static> Default for Group<T> {
@@ -199,7 +179,7 @@ impl<T: Send + 'static> Default for Group<T> {
 impl<T> fmt::Debug for Group<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group")
-            .field("alive", &self.state.lock().alive)
+            .field("alive", &self.ends.alive())
             .finish_non_exhaustive()
     }
 }

@@ -28,6 +28,8 @@ pub(crate) mod cell {
 /// Locks and shared ownership.
 pub(crate) mod sync {
     pub(crate) use loom::sync::Arc;
+    /// std's: loom has none, and sees nothing of it.
+    pub(crate) use std::sync::OnceLock;
 
     /// Loom's mutex, without poisoning.
     #[derive(Debug, Default)]

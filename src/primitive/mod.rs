@@ -3,10 +3,12 @@
 //! Every layer may use this one. No other file names `std::sync::atomic` or loom, so that whatever is built from
 //! these types can be put before the model checker with its production code. `peek` reads what no type could promise to be there.
 
+mod no_unwind;
 #[cfg(not(greenhub_loom))]
 mod peek;
 #[cfg(not(greenhub_loom))]
 mod std_impl;
+pub(crate) use no_unwind::NoUnwind;
 #[cfg(not(greenhub_loom))]
 pub(crate) use peek::peek;
 #[cfg(not(greenhub_loom))]

@@ -21,11 +21,6 @@ pub(crate) mod cell {
             UnsafeCell(std::cell::UnsafeCell::new(value))
         }
 
-        /// Takes the value out.
-        pub(crate) fn into_inner(self) -> T {
-            self.0.into_inner()
-        }
-
         /// Gives `f` a pointer for writing.
         #[inline(always)]
         pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {

@@ -71,8 +71,9 @@ impl Builder {
         self
     }
 
-    /// The size in bytes of every greenlet's stack, from 16 KiB to 1 GiB, rounded up to a power of two. It is address
-    /// space: memory is used page by page as the stack is.
+    /// The size in bytes of every greenlet's stack, from 16 KiB to 1 GiB, rounded up to a power of two, and to 64 KiB at least: so
+    /// much needs a panic that prints a backtrace, which on a smaller stack would end the process. It is address space: memory
+    /// is used page by page, as the stack is.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = bytes;
         self

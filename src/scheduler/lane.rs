@@ -7,7 +7,9 @@ use super::idle::Idle;
 use super::owned::Owned;
 use super::queue::{Injector, Queue};
 use super::remote::Remote;
-use crate::driver::Driver;
+use super::reserve::Reserve;
+use crate::driver::{Driver, LaneId};
+use crate::fiber::StackPool;
 use crate::greenlet::Ready;
 use crate::primitive::atomic::{AtomicU64, Ordering};
 use crate::primitive::sync::{Arc, Mutex, OnceLock, Weak};
@@ -30,6 +32,8 @@ pub(crate) struct Lane {
     idle: Idle,
     /// Migrating greenlets that have started and not ended.
     migrating: Mutex<Owned>,
+    /// For those that are given up.
+    reserve: Reserve,
     /// Greenlets spawned into the lane from outside its hubs.
     spawned_outside: AtomicU64,
     /// Greenlets of this lane that were cancelled outside its hubs.
@@ -44,16 +48,18 @@ impl Lane {
     ///
     /// # Errors
     ///
-    /// If the operating system gives no poller.
+    /// If the operating system gives no poller, or no stack.
     pub(crate) fn new(
         kind: LaneKind,
         hubs: usize,
         observed: bool,
+        stacks: &Arc<StackPool>,
     ) -> io::Result<(Lane, Vec<Queue>)> {
         let mut queues = Vec::with_capacity(hubs);
         let mut remotes = Vec::with_capacity(hubs);
+        let id = LaneId::new();
         for index in 0..hubs {
-            let driver = Driver::new().map_err(|error| {
+            let driver = Driver::new(id).map_err(|error| {
                 io::Error::new(
                     error.kind(),
                     format!(
@@ -72,6 +78,7 @@ impl Lane {
             injector: Injector::new(),
             idle: Idle::new(hubs),
             migrating: Mutex::new(Owned::default()),
+            reserve: Reserve::new(stacks)?,
             spawned_outside: AtomicU64::new(0),
             cancelled_outside: AtomicU64::new(0),
             owner: OnceLock::new(),
@@ -87,6 +94,11 @@ impl Lane {
     /// Keeps the lane where it is for a thread that is none of its hubs.
     pub(crate) fn keep(&self) -> Option<Arc<dyn Send + Sync>> {
         self.owner.get().and_then(Weak::upgrade)
+    }
+
+    /// The stack for those that are given up.
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.reserve
     }
 
     /// Which lane this is.

@@ -13,17 +13,19 @@ use super::worker;
 use crate::context;
 use crate::fiber::StackPool;
 use crate::fiber::overflow::{self, AltStack};
+use crate::primitive::NoUnwind;
 use crate::primitive::sync::Arc;
 
 /// Starts a runtime's main lane. The compute lane is started when it is first used.
 ///
 /// # Errors
 ///
-/// If the operating system refuses a poller or a thread. What was started is ended again.
+/// If the operating system refuses a poller, a stack or a thread. What was started is ended again.
 pub(crate) fn start(config: Config, stacks: StackPool) -> io::Result<Arc<Shared>> {
     overflow::install(context::running);
     let observed = config.observer.is_some();
-    let (lane, queues) = Lane::new(LaneKind::Main, config.hubs, observed)?;
+    let stacks = Arc::new(stacks);
+    let (lane, queues) = Lane::new(LaneKind::Main, config.hubs, observed, &stacks)?;
     let threads = prepare_threads(&config, LaneKind::Main)?;
     let shared = Shared::new(config, lane, stacks);
     release_threads(&shared, threads, queues);
@@ -37,7 +39,12 @@ pub(crate) fn start(config: Config, stacks: StackPool) -> io::Result<Arc<Shared>
 /// As for [`start`]; the next call tries again.
 pub(crate) fn compute_lane(shared: &Shared) -> io::Result<&Lane> {
     shared.compute_or_start(|install| {
-        let (lane, queues) = Lane::new(LaneKind::Compute, shared.config().compute_hubs, false)?;
+        let (lane, queues) = Lane::new(
+            LaneKind::Compute,
+            shared.config().compute_hubs,
+            false,
+            shared.stacks(),
+        )?;
         let threads = prepare_threads(shared.config(), LaneKind::Compute)?;
         install(lane);
         release_threads(&shared.arc().expect("the caller holds it"), threads, queues);
@@ -106,7 +113,7 @@ fn release_threads(shared: &Arc<Shared>, threads: Vec<Prepared>, queues: Vec<Que
 /// A hub thread, from beginning to end.
 fn run_thread(shared: Arc<Shared>, kind: LaneKind, index: usize, queue: Queue) {
     // A panic that gets here is a bug of this crate, and the greenlets of this hub could never be unwound.
-    let abort = AbortOnUnwind;
+    let no_unwind = NoUnwind::begin();
     {
         // Without an alternate stack an overflow still ends the process, only less politely.
         let _alt_stack = AltStack::install();
@@ -124,15 +131,6 @@ fn run_thread(shared: Arc<Shared>, kind: LaneKind, index: usize, queue: Queue) {
         // SAFETY: as above.
         unsafe { context::set_current(ptr::null()) };
     }
-    std::mem::forget(abort);
+    no_unwind.end();
     shared.thread_ends();
-}
-
-/// Aborts the process when it is dropped, which only an unwinding does.
-struct AbortOnUnwind;
-
-impl Drop for AbortOnUnwind {
-    fn drop(&mut self) {
-        std::process::abort();
-    }
 }

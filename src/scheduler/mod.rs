@@ -17,8 +17,10 @@
 mod backlog;
 mod census;
 mod closing;
+mod giving_up;
 mod heartbeat;
 mod help;
+mod hopeless;
 mod hub;
 mod idle;
 mod inbox;
@@ -33,6 +35,7 @@ mod placement;
 mod question;
 mod queue;
 mod remote;
+mod reserve;
 mod running;
 mod schedule;
 mod shared;

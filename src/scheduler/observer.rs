@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use super::lane::LaneKind;
+use crate::greenlet::Hopeless;
 
 /// Is told what a runtime's hubs do. Must neither suspend nor panic.
 pub(crate) trait Observer: fmt::Debug + Send + Sync {
@@ -18,6 +19,9 @@ pub(crate) trait Observer: fmt::Debug + Send + Sync {
 
     /// A hub that was idle, and counts as awake now, is about to run a greenlet.
     fn hub_wakes(&self);
+
+    /// A greenlet of the main lane, in the hub's slice of this number, is about to block its thread for ever.
+    fn wait_is_hopeless(&self, hub: usize, slice: u64, hopeless: Hopeless);
 
     /// The last hub's thread ends.
     fn hubs_have_ended(&self);

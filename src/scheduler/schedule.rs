@@ -4,10 +4,11 @@
 
 use std::ptr;
 
+use super::hopeless;
 use super::hub::{self, Hub};
 use super::lane::Lane;
 use super::remote::Remote;
-use crate::greenlet::{Ready, Schedule};
+use crate::greenlet::{Hopeless, Ready, Schedule};
 use crate::primitive::sync::Arc;
 
 // SAFETY: a remote lies in its runtime's shared state, which the hub's thread holds until every greenlet that settled on
@@ -34,6 +35,10 @@ unsafe impl Schedule for Remote {
 
     fn is_closing(&self) -> bool {
         runtime_is_closing()
+    }
+
+    fn tell_hopeless(&self, hopeless: &Hopeless) {
+        hub::with_current(|hub| hopeless::tell(hub, hopeless));
     }
 }
 
@@ -78,6 +83,10 @@ unsafe impl Schedule for Lane {
 
     fn is_closing(&self) -> bool {
         runtime_is_closing()
+    }
+
+    fn tell_hopeless(&self, hopeless: &Hopeless) {
+        hub::with_current(|hub| hopeless::tell(hub, hopeless));
     }
 }
 

@@ -64,13 +64,13 @@ struct Threads {
 
 impl Shared {
     /// The state of a runtime whose main lane is `main`; its threads are yet to be started.
-    pub(crate) fn new(config: Config, main: Lane, stacks: StackPool) -> Arc<Shared> {
+    pub(crate) fn new(config: Config, main: Lane, stacks: Arc<StackPool>) -> Arc<Shared> {
         let shared = Arc::new_cyclic(|this| Shared {
             config,
             main,
             compute: OnceLock::new(),
             compute_start: Mutex::new(()),
-            stacks: Arc::new(stacks),
+            stacks,
             closing: Closing::new(),
             alive: AtomicUsize::new(0),
             threads: Mutex::new(Threads::default()),
@@ -203,6 +203,13 @@ impl Shared {
         match self.config.max_greenlets {
             None => Ok(()),
             Some(limit) => self.admit_under(limit),
+        }
+    }
+
+    /// Counts one that the runtime itself needs, limit or not.
+    pub(crate) fn admit_uncounted(&self) {
+        if self.config.max_greenlets.is_some() {
+            self.alive.fetch_add(1, Ordering::Relaxed);
         }
     }
 

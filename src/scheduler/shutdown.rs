@@ -6,15 +6,15 @@
 //!    the hub that does this, because a settled greenlet's stack may be unwound on its own thread only.
 //! 3. A destructor may wake greenlets of other hubs, and may still try to spawn. So a hub goes on as usual until it owns
 //!    nothing, its lane's migrating greenlets have ended, and its queues are empty.
-//! 4. Then it clears what is left in the queues that it shares, and its thread ends. A spawner that pushed after a hub's
-//!    last look clears the injector itself (`Closing::is_raised_after_push`).
-//! 5. The last thread to end wakes whoever waits for the runtime's end.
+//! 4. Then it looks once more at the queues that it shares, and goes on if there is something: not even then does it drop a
+//!    closure itself, whose destructor might wait. A spawner that pushed after a hub's last look clears the injector itself
+//!    (`Closing::is_raised_after_push`).
+//! 5. Its thread ends. The last to do so wakes whoever waits for the runtime's end.
 
 use super::hub::Hub;
 use super::lane::Lane;
 use super::remote::Remote;
 use super::shared::Shared;
-use super::slice;
 use super::telling;
 use crate::driver::{Driver, Fire};
 use crate::greenlet::{Failure, Header, Phase, Ready};
@@ -54,12 +54,13 @@ pub(crate) fn is_over(hub: &Hub) -> bool {
         && hub.lane().migrating().lock().is_empty()
 }
 
-/// Step 4, the hub's part.
-pub(crate) fn clear_queues(hub: &Hub) {
-    let _raised = hub.shared().closing().is_raised_before_last_look();
-    while let Some(ready) = hub.take_ready().or_else(|| hub.lane().injector().take()) {
-        slice::cancel(hub, ready, Failure::Killed);
-    }
+/// Step 4, the hub's part: its last look at the queues.
+pub(crate) fn is_over_for_good(hub: &Hub) -> bool {
+    hub.shared().closing().is_raised_before_last_look() && is_over(hub)
+}
+
+/// Step 5.
+pub(crate) fn end(hub: &Hub) {
     telling::answer_last(hub);
     // Sockets may be registered here on which greenlets of other runtimes wait.
     hub.remote().driver().close();

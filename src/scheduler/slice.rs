@@ -2,9 +2,9 @@
 
 use std::ptr::NonNull;
 
-use super::hub::Hub;
-use crate::fiber::{Fiber, Suspend, Suspender};
-use crate::greenlet::{Commit, Failure, Header, Ready, Start};
+use super::hub::{self, Hub};
+use crate::fiber::{Fiber, Stack, Suspend, Suspender};
+use crate::greenlet::{Commit, Completed, Failure, Header, Ready, Start, wakes_greenlet};
 
 /// Gives a ready greenlet its slice, and then puts it where it belongs.
 ///
@@ -31,14 +31,39 @@ fn begin(hub: &Hub, ready: Ready) -> Option<Ready> {
         // It begins only to drop its closure, on a stack of its own, because destructors may wait.
         header.state().doom();
     }
-    let stack = match hub.core(|core| core.stacks.take(header.stack_size())) {
-        Ok(stack) => stack,
-        Err(error) => {
-            // The stack pool says so to the next spawner; this greenlet waits until somebody gives a stack back.
-            hub.core(|core| core.stackless.push(ready, &error));
-            return None;
+    let stack = loop {
+        match hub.core(|core| core.stacks.take(header.stack_size())) {
+            Ok(stack) if hub.core(|core| core.stackless.succeeded()) => {
+                if let Some(stack) = refill_reserve(hub, stack) {
+                    break stack;
+                }
+            }
+            Ok(stack) => break stack,
+            Err(error) => {
+                // The stack pool says so to the next spawner; this greenlet waits until somebody gives a stack back.
+                hub.core(|core| core.stackless.push(ready, &error));
+                return None;
+            }
         }
     };
+    begin_on(hub, ready, stack)
+}
+
+/// The first stack after some greenlets were given up goes to the reserve that was used for that. If it is not needed there it
+/// comes back.
+#[cold]
+fn refill_reserve(hub: &Hub, stack: Stack) -> Option<Stack> {
+    if stack.size() != hub.shared().stacks().default_size() {
+        return Some(stack);
+    }
+    hub.core(|core| core.stackless.return_reserve());
+    hub.lane().reserve().fill(stack)
+}
+
+/// Gives a fresh greenlet this stack, and a home. `None`: it is not to run.
+#[inline(always)]
+pub(crate) fn begin_on(hub: &Hub, ready: Ready, stack: Stack) -> Option<Ready> {
+    let header = ready.header();
     if !header.is_migrating() {
         // Before it starts, so that whoever sees it started sees its home.
         // SAFETY: it has not run, so nobody schedules it yet; the home fits `Schedule`'s contract, as its implementation
@@ -52,7 +77,6 @@ fn begin(hub: &Hub, ready: Ready) -> Option<Ready> {
     }
     header.delay().clear();
     hub.heartbeat().started.add(1);
-    hub.core(|core| core.stackless.succeeded());
     let address = ready.as_ptr();
     // SAFETY: `enter` takes the header's address, and does not unwind. The hub runs a started greenlet to its end
     // before it lets go of it: the owner's list below sees to that.
@@ -76,7 +100,38 @@ fn begin(hub: &Hub, ready: Ready) -> Option<Ready> {
 /// `header` must be the address of a living header whose greenlet begins now.
 unsafe fn enter(header: *const (), suspender: &Suspender) {
     // SAFETY: the caller says so.
-    unsafe { Header::run(NonNull::new_unchecked(header.cast_mut().cast()), suspender) };
+    unsafe {
+        let header = NonNull::new_unchecked(header.cast_mut().cast());
+        Header::run(header, suspender);
+        end(header);
+    }
+}
+
+/// A greenlet's last steps on its own stack: it leaves its output, and serves whoever waits for that. A waker, or the destructor
+/// of an output that nobody wants, is somebody else's code, and may wait: so it runs here, and not on the hub's stack.
+///
+/// # Safety
+///
+/// The greenlet must run, and have put its output in its place.
+#[inline(never)]
+unsafe fn end(header: NonNull<Header>) {
+    hub::with_current(|hub| {
+        // Before anybody can know that it has ended: a joiner may count on being let in next.
+        hub.heartbeat().finished.add(1);
+        hub.shared().dismiss();
+        // What it wakes is woken as if by the hub, which is about to take from its queues.
+        hub.context().set_greenlet(None);
+    });
+    // SAFETY: as the caller says.
+    let completed = unsafe { Header::complete(header) };
+    let foreign = match completed {
+        Completed::Unwatched => return,
+        Completed::Wake(waker) if wakes_greenlet(&waker) => return waker.wake(),
+        foreign => foreign,
+    };
+    hub::with_current(|hub| hub.context().set_greenlet(Some(header)));
+    // SAFETY: as the caller says.
+    unsafe { Header::serve(header, foreign) };
 }
 
 /// Runs a greenlet that has a stack.
@@ -136,10 +191,6 @@ fn finish(hub: &Hub, ready: Ready) {
         }
     }
     header.state().finish();
-    hub.heartbeat().finished.add(1);
-    hub.shared().dismiss();
-    // SAFETY: `Header::run` has put the output there.
-    unsafe { Header::complete(ready.as_ptr()) };
     ready.release();
 }
 
@@ -158,14 +209,14 @@ unsafe fn finish_migrating(hub: &Hub, header: NonNull<Header>) {
     }
 }
 
-/// Ends a fresh greenlet that is not to run, or cannot.
+/// A greenlet of this hub: ends a fresh one that cannot run. What that one owns is dropped here, and may wait.
 #[cold]
-pub(crate) fn cancel(hub: &Hub, ready: Ready, failure: Failure) {
+pub(crate) fn cancel(ready: Ready, failure: Failure) {
     if ready.header().state().cancel() {
         // SAFETY: the move from FRESH to DONE was ours.
         unsafe { Header::cancel(ready.as_ptr(), failure) };
     }
-    retire(hub, ready);
+    hub::with_current(|hub| retire(hub, ready));
 }
 
 /// Lets go of a greenlet that has ended without a slice.

@@ -1,7 +1,8 @@
 //! Fresh greenlets for which there was no stack: the operating system refused to map another.
 //!
 //! They are tried again every few milliseconds, since others may end and give their stacks back. When for a whole second
-//! no try has succeeded, they are given up, so that nobody waits for ever: `join` returns a panic that says why.
+//! no try has succeeded, they are given up, so that nobody waits for ever: `join` returns a panic that says why. A greenlet on
+//! the lane's [`Reserve`](super::reserve::Reserve) sees to that. Who begins next has to refill it first.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Stackless {
     waiting: VecDeque<Ready>,
     last: Option<LastTry>,
+    /// The lane's reserve was taken for greenlets of this hub, and has not been refilled.
+    owes_reserve: bool,
 }
 
 #[derive(Debug)]
@@ -28,6 +31,17 @@ struct LastTry {
     /// Since when every try has failed.
     failing_since: Instant,
     reason: String,
+}
+
+impl LastTry {
+    /// The first to fail.
+    fn new(at: Instant, reason: String) -> LastTry {
+        LastTry {
+            at,
+            failing_since: at,
+            reason,
+        }
+    }
 }
 
 /// What is to become of those that waited.
@@ -56,19 +70,41 @@ impl Stackless {
         let now = Instant::now();
         let failing_since = self.last.as_ref().map_or(now, |last| last.failing_since);
         self.last = Some(LastTry {
-            at: now,
             failing_since,
-            reason: error.to_string(),
+            ..LastTry::new(now, error.to_string())
         });
         self.waiting.push_back(ready);
     }
 
-    /// Somebody has found one.
+    /// Somebody has found one. `true`: the reserve has to be refilled first.
     #[inline]
-    pub(crate) fn succeeded(&mut self) {
-        if self.last.is_some() {
+    #[must_use = "nobody begins before the reserve is full"]
+    pub(crate) fn succeeded(&mut self) -> bool {
+        self.last.is_some() && self.end_of_failing()
+    }
+
+    #[cold]
+    fn end_of_failing(&mut self) -> bool {
+        if !self.owes_reserve {
             self.last = None;
         }
+        self.owes_reserve
+    }
+
+    /// Those who were to be given up cannot be yet.
+    pub(crate) fn wait_on(&mut self, waiting: VecDeque<Ready>) {
+        self.waiting.extend(waiting);
+    }
+
+    /// The reserve has been taken for those who waited here.
+    pub(crate) fn borrow_reserve(&mut self) {
+        self.owes_reserve = true;
+    }
+
+    /// It is full again.
+    pub(crate) fn return_reserve(&mut self) {
+        self.owes_reserve = false;
+        self.last = None;
     }
 
     /// Those who wait, when it is time to do something for them.
@@ -82,7 +118,8 @@ impl Stackless {
             Some(last) if now - last.at < RETRY => None,
             Some(last) if now - last.failing_since >= PATIENCE => {
                 let reason = last.reason.clone();
-                self.last = None;
+                // Those that come now have a second of their own.
+                self.last = Some(LastTry::new(now, reason.clone()));
                 Some(Verdict::GiveUp(waiting(self), reason))
             }
             _ => Some(Verdict::Retry(waiting(self))),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::giving_up::give_up;
 use super::help;
 use super::hub::Hub;
 use super::idle::Woken;
@@ -12,7 +13,7 @@ use super::steal::{steal, take_injected};
 use super::telling;
 use super::watch;
 use crate::driver::Events;
-use crate::greenlet::{Failure, Ready};
+use crate::greenlet::Ready;
 
 /// The fewest and the most rounds of a search before the hub goes idle. A round is some 0.3 µs; to wake a sleeping core
 /// costs 60 µs and more, so a search that pays is worth up to about as much.
@@ -33,10 +34,14 @@ const QUIET_NAPS: u32 = 20;
 /// Runs greenlets until the runtime is shut down and all that this hub owns have ended.
 pub(crate) fn run(hub: &Hub) {
     hub.core(|core| core.patience = PATIENCE.0);
-    while let Some(ready) = next(hub) {
-        slice::run(hub, ready);
+    loop {
+        while let Some(ready) = next(hub) {
+            slice::run(hub, ready);
+        }
+        if shutdown::is_over_for_good(hub) {
+            return shutdown::end(hub);
+        }
     }
-    shutdown::clear_queues(hub);
 }
 
 /// The next greenlet to run; `None` when there will be none.
@@ -311,11 +316,6 @@ fn retry_stackless(hub: &Hub) {
     match hub.core(|core| core.stackless.due()) {
         None => {}
         Some(Verdict::Retry(waiting)) => waiting.into_iter().for_each(|ready| hub.push_back(ready)),
-        Some(Verdict::GiveUp(waiting, reason)) => {
-            for ready in waiting {
-                let message = format!("{} could not begin: {reason}", ready.header().describe());
-                slice::cancel(hub, ready, Failure::Panic(Box::new(message)));
-            }
-        }
+        Some(Verdict::GiveUp(waiting, reason)) => give_up(hub, waiting, reason),
     }
 }

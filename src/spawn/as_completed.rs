@@ -6,9 +6,8 @@ use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use crate::greenlet::{JoinError, Unparker, WaitKind};
-use crate::primitive::sync::Mutex;
-use crate::wait::{self, JoinHandle};
+use crate::greenlet::{JoinError, WaitKind};
+use crate::wait::{JoinHandle, Locked, Node, Token, Wait, WaitQueue, Waited};
 
 /// Yields the results of the greenlets in the order in which they end.
 ///
@@ -56,17 +55,9 @@ pub struct AsCompleted<T> {
     ended: Arc<Ended>,
 }
 
-/// Where ends are announced.
+/// Which handles' greenlets have ended and have not been looked at, in that order; and who waits for the next.
 #[derive(Default)]
-struct Ended(Mutex<Announced>);
-
-#[derive(Default)]
-struct Announced {
-    /// Which handles' greenlets have ended and have not been looked at.
-    order: VecDeque<usize>,
-    /// Who waits for the next one.
-    waiter: Option<Unparker>,
-}
+struct Ended(WaitQueue<VecDeque<usize>>);
 
 /// Announces the end of one.
 struct Announce {
@@ -76,30 +67,22 @@ struct Announce {
 
 impl Wake for Announce {
     fn wake(self: Arc<Self>) {
-        let waiter = {
-            let mut announced = self.ended.0.lock();
-            announced.order.push_back(self.index);
-            announced.waiter.take()
-        };
-        if let Some(waiter) = waiter {
-            waiter.unpark();
-        }
+        let mut order = self.ended.0.lock();
+        order.push_back(self.index);
+        order.complete_first(Token::Retry);
     }
 }
 
 impl<T> AsCompleted<T> {
     /// The first greenlet that has ended and has not been yielded; waits for one.
     #[track_caller]
-    fn next_ended(&mut self) -> usize {
+    fn next_ended(&self) -> usize {
+        let look = |order: &mut Locked<'_, VecDeque<usize>>, _: &Node| order.pop_front();
         loop {
-            {
-                let mut announced = self.ended.0.lock();
-                if let Some(index) = announced.order.pop_front() {
-                    return index;
-                }
-                announced.waiter = Some(wait::current_unparker());
+            let wait = Wait::new(WaitKind::Join, None);
+            if let Waited::Ready(index) = self.ended.0.wait(wait, look, |_| ()) {
+                return index;
             }
-            wait::park(WaitKind::Join, None);
         }
     }
 }

@@ -42,7 +42,9 @@ impl Builder {
         self
     }
 
-    /// The size of its stack in bytes, from 16 KiB to 1 GiB, rounded up to a power of two.
+    /// The size of its stack in bytes, from 16 KiB to 1 GiB, rounded up to a power of two, and to 64 KiB at least: so much needs a
+    /// panic that prints a backtrace, which on a smaller stack would end the process. It is address space: memory is used page by
+    /// page, as the stack is.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);
         self

@@ -128,11 +128,8 @@ impl<F> Task<F> {
             Ok(value) => (value, member),
             Err(payload) => {
                 if !is_kill(&*payload) {
-                    member
-                        .0
-                        .panicked
-                        .lock()
-                        .extend(context::greenlet_handle().map(|greenlet| greenlet.id()));
+                    let id = context::greenlet_handle().map(|greenlet| greenlet.id());
+                    member.0.panicked.lock().extend(id);
                 }
                 drop(member);
                 resume_unwind(payload)

@@ -1,7 +1,16 @@
 //! Meeting of all.
+//!
+//! Under the lock of the list lie how many have come to the meeting that is on, and that meeting's number. The last to come ends
+//! it in one step: the count begins anew, the number changes, and all who wait are completed. **Whether a waiter has come is
+//! decided by the number, under that lock, and by nothing else**: one that gives up while its meeting is still on has not
+//! come, and takes itself out of the count; one whose meeting is over was counted, and has passed with the others, whatever
+//! became of its wait. So the count is the number of waiters whose meeting is on, and is never below zero.
 
-use crate::greenlet::WaitKind;
-use crate::wait::{Locked, Node, Token, Wait, WaitQueue, Waited};
+use std::cell::Cell;
+
+use crate::greenlet::{Interrupt, WaitKind};
+use crate::primitive::const_fn;
+use crate::wait::{Locked, Node, Token, Wait, WaitQueue, Waited, deliver};
 
 /// Where so many greenlets or OS threads wait until all have come: [`std::sync::Barrier`]'s interface. It can be used again at
 /// once.
@@ -17,12 +26,20 @@ use crate::wait::{Locked, Node, Token, Wait, WaitQueue, Waited};
 /// assert_eq!(leaders, 1);
 /// ```
 ///
-/// One that is killed while it waits has not come: another must come in its place.
+/// One that is killed while it waits has not come: another must come in its place. If all have come by then it goes on with
+/// the others, and its next wait ends it.
 #[derive(Debug)]
 pub struct Barrier {
-    /// How many have come.
-    come: WaitQueue<usize>,
+    meeting: WaitQueue<Meeting>,
     count: usize,
+}
+
+/// The meeting that is on.
+#[derive(Debug)]
+struct Meeting {
+    number: u64,
+    /// How many have come, and not given up.
+    come: usize,
 }
 
 /// What [`Barrier::wait`] returns.
@@ -38,30 +55,56 @@ impl BarrierWaitResult {
 }
 
 impl Barrier {
-    /// For so many; zero is as good as one.
-    #[must_use]
-    pub const fn new(count: usize) -> Barrier {
-        Barrier {
-            come: WaitQueue::new(0),
-            count,
+    const_fn! {
+        /// For so many; zero is as good as one.
+        #[must_use]
+        pub fn new(count: usize) -> Barrier {
+            Barrier {
+                meeting: WaitQueue::new(Meeting { number: 0, come: 0 }),
+                count,
+            }
         }
     }
 
     /// Waits until all have come.
     #[track_caller]
     pub fn wait(&self) -> BarrierWaitResult {
-        let come = |come: &mut Locked<'_, usize>, _: &Node| {
-            **come += 1;
-            let last = **come >= self.count;
+        match self.meet() {
+            Ok(leads) => BarrierWaitResult(leads),
+            Err(interrupt) => deliver(interrupt),
+        }
+    }
+
+    /// Whether the caller was the last to come; or what keeps it from coming, which is to be delivered.
+    #[track_caller]
+    #[inline(always)]
+    pub(crate) fn meet(&self) -> Result<bool, Interrupt> {
+        let mine = Cell::new(0);
+        let passed = Cell::new(false);
+        let come = |meeting: &mut Locked<'_, Meeting>, _: &Node| {
+            mine.set(meeting.number);
+            meeting.come += 1;
+            let last = meeting.come >= self.count;
             if last {
-                **come = 0;
+                meeting.number += 1;
+                meeting.come = 0;
                 // The caller's own wait is over with the others'.
-                come.complete_all(Token::Given);
+                meeting.complete_all(Token::Given);
             }
             last.then_some(())
         };
+        let give_up = |meeting: &mut Locked<'_, Meeting>| {
+            if meeting.number == mine.get() {
+                meeting.come -= 1;
+            } else {
+                passed.set(true);
+            }
+        };
         let wait = Wait::new(WaitKind::Barrier, None);
-        let waited = self.come.wait(wait, come, |come| **come -= 1);
-        BarrierWaitResult(matches!(waited, Waited::Ready(())))
+        match self.meeting.wait_quietly(wait, come, give_up) {
+            Waited::Ready(()) => Ok(true),
+            Waited::Interrupted(interrupt) if !passed.get() => Err(interrupt),
+            _ => Ok(false),
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! | `mutex`, `rwlock`, `semaphore` | the public types |
 //! | `mutex_core`, `rwlock_core`, `semaphore_core` | their protocols, which `loom-tests` models |
 //! | `condvar`, `barrier`, `event`, `once` | what it says |
-//! | `owner` | finds a lock that is taken twice |
+//! | `owner` | finds a lock that is taken twice, or waited for in vain |
+//! | `polling` | a `try_lock` in a loop lets others run |
 //!
 //! A lock of this module may be held across a wait, and everything here works in greenlets and on OS threads. A kill or a
 //! [`timeout`](crate::timeout) that breaks a wait off leaves the primitive usable, and loses nothing that was given already.
@@ -17,6 +18,7 @@ mod mutex;
 mod mutex_core;
 mod once;
 mod owner;
+mod polling;
 mod rwlock;
 mod rwlock_core;
 mod semaphore;

@@ -7,7 +7,8 @@ use lock_api::{GetThreadId, GuardNoSend, RawMutexFair, RawMutexTimed};
 
 use super::mutex_core::Lock;
 use super::owner::Owner;
-use crate::wait::{current_caller, deadline_after};
+use super::polling::give_way_unless_formatting;
+use crate::wait::{current_caller, deadline_after, yield_if_overdue};
 
 /// A lock around a value, for greenlets and OS threads alike: parking_lot's interface, without poisoning. It may be held across
 /// a wait; whoever wants it meanwhile parks, and its hub runs others.
@@ -55,6 +56,9 @@ pub type MappedMutexGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawMutex, T>;
 /// let second = lock.lock();
 /// assert_eq!(*first + *second, 2);
 /// ```
+///
+/// A loop around its `try_lock` should call [`checkpoint`](crate::checkpoint): unlike the other locks' a try that fails gives way to
+/// nobody here.
 pub type ReentrantMutex<T> = lock_api::ReentrantMutex<RawMutex, Callers, T>;
 
 /// What unlocks a [`ReentrantMutex`] when it is dropped.
@@ -99,11 +103,14 @@ unsafe impl lock_api::RawMutex for RawMutex {
         self.lock_until(None);
     }
 
+    #[track_caller]
     #[inline]
     fn try_lock(&self) -> bool {
         let locked = self.lock.try_lock();
         if locked {
             self.owner.set();
+        } else {
+            give_way_unless_formatting();
         }
         locked
     }
@@ -115,7 +122,11 @@ unsafe impl lock_api::RawMutex for RawMutex {
     }
 
     fn is_locked(&self) -> bool {
-        self.lock.is_locked()
+        let locked = self.lock.is_locked();
+        if locked {
+            yield_if_overdue();
+        }
+        locked
     }
 }
 
@@ -147,7 +158,7 @@ unsafe impl RawMutexTimed for RawMutex {
 #[derive(Debug)]
 pub struct Callers(());
 
-// SAFETY: the number is the caller's own as long as it is alive, and a holder is: its guard stays with it.
+// SAFETY: the number is the caller's own, and nobody else's ever: a guard may outlive the greenlet that took it.
 unsafe impl GetThreadId for Callers {
     const INIT: Callers = Callers(());
 

@@ -159,13 +159,13 @@ impl Lock {
     #[inline(never)]
     fn unlock_slow(&self, fair: bool) {
         let mut queue = self.queue.lock();
-        while let Some(tag) = queue.first_tag() {
-            if fair || tag == STARVING {
+        while let Some(first) = queue.first() {
+            if fair || first.tag() == STARVING {
                 // The word stays as it is, `LOCKED | WAITING`: from here on it is the waiter's.
-                if queue.complete_if_waits(Token::Given) {
+                if first.complete(Token::Given) {
                     return;
                 }
-            } else if queue.complete_if_waits(Token::Retry) {
+            } else if first.complete(Token::Retry) {
                 break;
             }
         }

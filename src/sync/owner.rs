@@ -1,34 +1,51 @@
-//! In debug builds, who has a lock: so that one who would wait for itself is told.
+//! Who has a lock, and since which line: so that one who would wait for itself is told, and one that waits in vain while it
+//! unwinds is told of. Where nobody wants to know (see `wait::holders`) that costs a compare and a jump, and nothing is noted.
 
 use std::num::NonZeroUsize;
+use std::panic::Location;
 
+use crate::greenlet::{AtomicPlace, WaitKind};
 use crate::primitive::atomic::{AtomicUsize, Ordering};
-use crate::wait::current_caller;
+use crate::wait::{current_caller, holders_are_noted, tell_if_hopeless};
 
-/// The holder of a lock; zero for nobody. In release builds nothing is noted.
+/// The holder of a lock.
 #[derive(Debug)]
-pub(super) struct Owner(AtomicUsize);
+pub(super) struct Owner {
+    /// Zero for nobody, or somebody who was not noted.
+    caller: AtomicUsize,
+    since: AtomicPlace,
+}
 
 impl Owner {
     /// Nobody.
     pub(super) const fn nobody() -> Owner {
-        Owner(AtomicUsize::new(0))
+        Owner {
+            caller: AtomicUsize::new(0),
+            since: AtomicPlace::none(),
+        }
     }
 
     /// The caller has it now.
+    #[track_caller]
     #[inline(always)]
     pub(super) fn set(&self) {
-        if cfg!(debug_assertions) {
-            // Relaxed: only the owner itself can find itself.
-            self.0.store(current_caller().get(), Ordering::Relaxed);
+        if holders_are_noted() {
+            self.note(Location::caller());
         }
+    }
+
+    #[inline(never)]
+    fn note(&self, place: &'static Location<'static>) {
+        self.since.set(place);
+        // Relaxed: only the owner itself can find itself, and a report can bear to be late.
+        self.caller.store(current_caller().get(), Ordering::Relaxed);
     }
 
     /// Nobody has it any more.
     #[inline(always)]
     pub(super) fn clear(&self) {
-        if cfg!(debug_assertions) {
-            self.0.store(0, Ordering::Relaxed);
+        if holders_are_noted() {
+            self.caller.store(0, Ordering::Relaxed);
         }
     }
 
@@ -36,21 +53,21 @@ impl Owner {
     ///
     /// # Panics
     ///
-    /// If the caller has it.
-    #[track_caller]
-    #[inline(always)]
-    pub(super) fn check(&self) {
-        if cfg!(debug_assertions) {
-            self.check_now();
-        }
-    }
-
+    /// If the caller has it, in debug builds; unless it unwinds, since it would end the process.
     #[track_caller]
     #[cold]
-    fn check_now(&self) {
-        let owner = NonZeroUsize::new(self.0.load(Ordering::Relaxed));
+    pub(super) fn check(&self) {
+        let Some(owner) = NonZeroUsize::new(self.caller.load(Ordering::Relaxed)) else {
+            return;
+        };
+        if std::thread::panicking() {
+            if let Some(since) = self.since.get() {
+                tell_if_hopeless(WaitKind::Lock, owner, since);
+            }
+            return;
+        }
         assert!(
-            owner != Some(current_caller()),
+            !cfg!(debug_assertions) || owner != current_caller(),
             "{} locks what it has locked already: it would wait for ever",
             describe_caller()
         );

@@ -6,8 +6,10 @@ use lock_api::{
     GuardNoSend, RawRwLockDowngrade, RawRwLockRecursive, RawRwLockRecursiveTimed, RawRwLockTimed,
 };
 
+use super::owner::Owner;
+use super::polling::give_way_unless_formatting;
 use super::rwlock_core::{Share, SharedLock};
-use crate::wait::deadline_after;
+use crate::wait::{deadline_after, yield_if_overdue};
 
 /// A lock that many may have for reading, or one for writing, for greenlets and OS threads alike: parking_lot's interface,
 /// without poisoning.
@@ -41,26 +43,69 @@ pub type MappedRwLockWriteGuard<'a, T> = lock_api::MappedRwLockWriteGuard<'a, Ra
 
 /// The lock of an [`RwLock`], for [`lock_api`]'s generic types.
 #[derive(Debug)]
-pub struct RawRwLock(SharedLock);
+pub struct RawRwLock {
+    lock: SharedLock,
+    /// The writer.
+    owner: Owner,
+}
 
 impl RawRwLock {
     #[track_caller]
     #[inline(always)]
     fn lock(&self, share: Share, deadline: Option<Instant>) -> bool {
-        self.0.try_lock(share) || self.0.lock_slow(share, deadline)
+        if !self.lock.try_lock(share) {
+            if deadline.is_none() {
+                self.owner.check();
+            }
+            if !self.lock.lock_slow(share, deadline) {
+                return false;
+            }
+        }
+        self.note(share);
+        true
+    }
+
+    /// The caller has it now.
+    #[track_caller]
+    #[inline(always)]
+    fn note(&self, share: Share) {
+        if share == Share::Write {
+            self.owner.set();
+        }
+    }
+
+    #[track_caller]
+    #[inline(always)]
+    fn try_lock(&self, share: Share) -> bool {
+        let locked = self.lock.try_lock(share);
+        if locked {
+            self.note(share);
+        } else {
+            give_way_unless_formatting();
+        }
+        locked
     }
 
     #[track_caller]
     #[inline(always)]
     fn read_recursive(&self, deadline: Option<Instant>) -> bool {
-        self.0.try_read_recursive() || self.0.lock_slow(Share::Read, deadline)
+        if self.lock.try_read_recursive() {
+            return true;
+        }
+        if deadline.is_none() {
+            self.owner.check();
+        }
+        self.lock.lock_slow(Share::Read, deadline)
     }
 }
 
 // SAFETY: the lock excludes: `WRITER` is set only when there is no reader and no writer, and readers are added only while
 // it is clear.
 unsafe impl lock_api::RawRwLock for RawRwLock {
-    const INIT: RawRwLock = RawRwLock(SharedLock::new());
+    const INIT: RawRwLock = RawRwLock {
+        lock: SharedLock::new(),
+        owner: Owner::nobody(),
+    };
 
     type GuardMarker = GuardNoSend;
 
@@ -70,14 +115,15 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
         self.lock(Share::Read, None);
     }
 
+    #[track_caller]
     #[inline]
     fn try_lock_shared(&self) -> bool {
-        self.0.try_lock(Share::Read)
+        self.try_lock(Share::Read)
     }
 
     #[inline]
     unsafe fn unlock_shared(&self) {
-        self.0.unlock(Share::Read);
+        self.lock.unlock(Share::Read);
     }
 
     #[track_caller]
@@ -86,29 +132,40 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
         self.lock(Share::Write, None);
     }
 
+    #[track_caller]
     #[inline]
     fn try_lock_exclusive(&self) -> bool {
-        self.0.try_lock(Share::Write)
+        self.try_lock(Share::Write)
     }
 
     #[inline]
     unsafe fn unlock_exclusive(&self) {
-        self.0.unlock(Share::Write);
+        self.owner.clear();
+        self.lock.unlock(Share::Write);
     }
 
     fn is_locked(&self) -> bool {
-        self.0.is_locked()
+        let locked = self.lock.is_locked();
+        if locked {
+            yield_if_overdue();
+        }
+        locked
     }
 
     fn is_locked_exclusive(&self) -> bool {
-        self.0.is_written()
+        let locked = self.lock.is_written();
+        if locked {
+            yield_if_overdue();
+        }
+        locked
     }
 }
 
 // SAFETY: as above; the writer becomes a reader in one step.
 unsafe impl RawRwLockDowngrade for RawRwLock {
     unsafe fn downgrade(&self) {
-        self.0.downgrade();
+        self.owner.clear();
+        self.lock.downgrade();
     }
 }
 
@@ -145,8 +202,13 @@ unsafe impl RawRwLockRecursive for RawRwLock {
         self.read_recursive(None);
     }
 
+    #[track_caller]
     fn try_lock_shared_recursive(&self) -> bool {
-        self.0.try_read_recursive()
+        let locked = self.lock.try_read_recursive();
+        if !locked {
+            give_way_unless_formatting();
+        }
+        locked
     }
 }
 

@@ -7,6 +7,9 @@
 //! Under the queue's lock, and there alone, `WAITING` changes, and the lock is handed over. **No wake-up is lost**: a waiter sets
 //! `WAITING` by an exchange that fails if the holders have changed; the last holder to leave after that finds the bit, takes
 //! the queue's lock, and grants. A waiter that withdraws grants, too: those behind it may be able to go on.
+//!
+//! **Everybody has what it asked for**: the share that `grant` adds to the word is the share of the waiter that it then
+//! completes. If that one has withdrawn the share is taken back, and whoever is first then is looked at anew.
 
 use std::time::Instant;
 
@@ -31,6 +34,14 @@ impl Share {
         match self {
             Share::Read => READER,
             Share::Write => WRITER,
+        }
+    }
+
+    fn of_tag(tag: usize) -> Share {
+        if tag == WRITER {
+            Share::Write
+        } else {
+            Share::Read
         }
     }
 
@@ -149,21 +160,17 @@ impl SharedLock {
     /// Under the queue's lock: hands the lock to those who come first, as far as that can be.
     fn grant(&self, queue: &mut Locked<'_, ()>) {
         loop {
-            let Some(tag) = queue.first_tag() else {
+            let Some(first) = queue.first() else {
                 self.word.fetch_and(!WAITING, Ordering::Relaxed);
                 return;
             };
-            let share = if tag == WRITER {
-                Share::Write
-            } else {
-                Share::Read
-            };
+            let share = Share::of_tag(first.tag());
             if !self.add(share) {
                 return;
             }
-            if !queue.complete_if_waits(Token::Given) {
-                // It has withdrawn meanwhile.
-                self.word.fetch_sub(tag, Ordering::Relaxed);
+            if !first.complete(Token::Given) {
+                // It has withdrawn meanwhile, and the next may want something else.
+                self.word.fetch_sub(share.tag(), Ordering::Relaxed);
             }
         }
     }

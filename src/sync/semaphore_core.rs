@@ -64,11 +64,13 @@ impl Permits {
 
 /// Gives what is there to those who come first.
 fn give(permits: &mut Locked<'_, usize>) {
-    while let Some(wanted) = permits.first_tag().filter(|wanted| *wanted <= **permits) {
-        **permits -= wanted;
-        if !permits.complete_if_waits(Token::Given) {
-            // It has withdrawn meanwhile.
-            **permits += wanted;
+    while let Some(first) = permits.first() {
+        let Some(left) = first.state().checked_sub(first.tag()) else {
+            return;
+        };
+        // Whoever has them now cannot give them back before the lock is released.
+        if first.complete(Token::Given) {
+            **permits = left;
         }
     }
 }

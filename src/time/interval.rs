@@ -79,14 +79,19 @@ impl MissedTickBehavior {
                 now.checked_add(period)
             }
             MissedTickBehavior::Skip if late >= period => {
-                let beyond = late.as_nanos() % period.as_nanos();
-                // Less than a period, which is no longer than `late`: some centuries at the most.
-                let beyond = Duration::from_nanos(u64::try_from(beyond).unwrap_or(u64::MAX));
-                now.checked_add(period - beyond)
+                now.checked_add(period - remainder(late, period))
             }
             _ => due.checked_add(period),
         }
     }
+}
+
+/// What is left of `late` after as many whole periods as there are in it.
+fn remainder(late: Duration, period: Duration) -> Duration {
+    const SECOND: u128 = 1_000_000_000;
+    let nanos = late.as_nanos() % period.as_nanos();
+    // Both fit: the remainder is no longer than `late`.
+    Duration::new((nanos / SECOND) as u64, (nanos % SECOND) as u32)
 }
 
 /// Ticks, one a period, for as long as somebody waits for them: [`interval`] makes it. In greenlets and on OS threads.

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::quiet_yield::give_way_quietly;
 use super::yielding::give_way;
 use crate::context::{self, Pace};
 
@@ -34,6 +35,26 @@ const MOST_CALLS: u32 = 4096;
 /// On a plain OS thread this does nothing.
 #[inline]
 pub fn checkpoint() {
+    if is_overdue() {
+        give_way();
+    }
+}
+
+/// The caller has tried in vain, or has asked a question and got the answer that a loop may wait to see change. On a thread
+/// such a loop harms nobody for long; here it would keep the hub from the very greenlet that it waits for. So if the slice is
+/// overdue this yields, quietly: nothing is delivered, because a call that does not wait must not unwind.
+///
+/// For the public calls alone: what they are made of tries in the middle of things.
+#[inline]
+pub(crate) fn yield_if_overdue() {
+    if is_overdue() {
+        give_way_quietly();
+    }
+}
+
+/// The slice has lasted for longer than its budget: found out by a look at the clock now and then.
+#[inline]
+fn is_overdue() -> bool {
     let overdue = context::with(|context| {
         let left = context.calls_before_clock();
         if left > 0 {
@@ -42,9 +63,7 @@ pub fn checkpoint() {
         }
         context.greenlet().is_some() && look_at_clock(context)
     });
-    if overdue == Some(true) {
-        give_way();
-    }
+    overdue == Some(true)
 }
 
 #[cold]

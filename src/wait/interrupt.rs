@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 use super::alarm::LateAlarm;
+use super::quiet_yield::give_way_quietly;
 use crate::context;
 use crate::greenlet::{
     Header, Interrupt, Interrupts, TimeLimit, deliver_by_unwinding, is_expiry_of,
@@ -57,11 +58,24 @@ fn expired(interrupts: &Interrupts) -> Option<Interrupt> {
     interrupts.expired(Instant::now()).map(Interrupt::Expired)
 }
 
+/// Unwinds the caller with what is due.
+///
+/// Whoever catches that, and comes here again with the same, gives way first: a loop around a wait that is broken off at once
+/// would otherwise keep its hub to itself, for ever if what would end the loop is on that hub.
+#[cold]
+pub(crate) fn deliver(interrupt: Interrupt) -> ! {
+    let again = context::with_interrupts(|interrupts| interrupts.note_delivery(interrupt));
+    if again == Some(true) {
+        give_way_quietly();
+    }
+    deliver_by_unwinding(interrupt)
+}
+
 /// Unwinds the caller if it has been killed, or its time is up, and nothing shields it.
 #[inline]
 pub(crate) fn deliver_due() {
     if let Some(interrupt) = due() {
-        deliver_by_unwinding(interrupt);
+        deliver(interrupt);
     }
 }
 
@@ -69,7 +83,7 @@ pub(crate) fn deliver_due() {
 #[inline(always)]
 pub(super) fn deliver_due_to(header: &Header) {
     if let Some(interrupt) = due_to(header) {
-        deliver_by_unwinding(interrupt);
+        deliver(interrupt);
     }
 }
 

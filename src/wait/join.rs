@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::checkpoint::yield_if_overdue;
 use super::park::{deadline_after, has_passed, park};
 use super::unparker::current_unparker;
 use super::yielding::give_way;
@@ -75,10 +76,15 @@ impl<T> JoinHandle<T> {
         joined.wait(waker.clone())
     }
 
-    /// The greenlet has ended: [`JoinHandle::join`] will not wait.
+    /// The greenlet has ended: [`JoinHandle::join`] will not wait. A greenlet that asks again and again, for longer than a
+    /// [`checkpoint`](crate::checkpoint) would let pass, gives way to others.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.joined.is_complete()
+        let finished = self.joined.is_complete();
+        if !finished {
+            yield_if_overdue();
+        }
+        finished
     }
 
     /// The greenlet itself.

@@ -14,11 +14,13 @@
 mod alarm;
 mod catch_kill;
 mod checkpoint;
+mod holders;
 mod interrupt;
 mod join;
 mod outside;
 mod park;
 mod permit;
+mod quiet_yield;
 mod shield;
 mod unparker;
 mod wait_queue;
@@ -26,10 +28,14 @@ mod yielding;
 
 pub use catch_kill::{Killed, catch_kill};
 pub use checkpoint::checkpoint;
-pub(crate) use interrupt::{deliver_due, with_time_limit};
+pub(crate) use checkpoint::yield_if_overdue;
+pub(crate) use holders::{holders_are_noted, note_holders, tell_if_hopeless};
+pub(crate) use interrupt::{deliver, deliver_due, with_time_limit};
 pub use join::{JoinHandle, LocalJoinHandle};
 pub(crate) use outside::Outside;
-pub(crate) use park::{deadline_after, has_passed, in_greenlet, park, within_limits};
+pub(crate) use park::{
+    block_in_place, deadline_after, has_passed, in_greenlet, park, within_limits,
+};
 pub use permit::{park as park_for_permit, park_timeout};
 pub(crate) use shield::Shield;
 pub use shield::shield;

@@ -112,6 +112,23 @@ fn begin(
     })
 }
 
+/// Runs `f`, which blocks the OS thread, for a caller that cannot park: whoever looks at a greenlet meanwhile sees what it waits for,
+/// and that it blocks its hub.
+#[track_caller]
+#[cold]
+pub(crate) fn block_in_place<R>(kind: WaitKind, f: impl FnOnce() -> R) -> R {
+    let Some((header, now)) = running() else {
+        return f();
+    };
+    // SAFETY: the greenlet runs, so it is alive.
+    let this = unsafe { header.as_ref() };
+    this.wait_info().set(kind, now, Location::caller());
+    this.state().enter_blocked();
+    let result = f();
+    this.state().leave_blocked();
+    result
+}
+
 #[cold]
 fn park_thread(deadline: Option<Instant>) {
     // A thread has no timer that would wake it when its time is up.

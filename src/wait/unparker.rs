@@ -18,11 +18,15 @@ pub(crate) fn current_unparker() -> Unparker {
     }
 }
 
-/// Tells the calling greenlet, or OS thread, from all others that are alive.
+/// Tells the calling greenlet, or OS thread, from all others that are, were, or will be.
 pub(crate) fn current_caller() -> NonZeroUsize {
-    let address = match context::greenlet() {
-        Some(header) => header.addr().get(),
-        None => context::with_parker(|parker| std::ptr::from_ref(parker).addr()).unwrap_or(1),
+    let number = match context::greenlet() {
+        // SAFETY: the greenlet runs, so it is alive.
+        Some(header) => unsafe { header.as_ref() }.id(),
+        None => context::thread_number(),
     };
-    NonZeroUsize::new(address).expect("an address")
+    number
+        .as_u64()
+        .try_into()
+        .expect("there have been more greenlets than a word can count")
 }

@@ -4,8 +4,8 @@ use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 use super::interrupt::deliver_due_to;
+use super::quiet_yield::yield_quietly;
 use crate::context::{self, Context};
-use crate::fiber::Suspend;
 use crate::greenlet::{Header, Moment};
 
 /// A hub that has not looked at its timers and sockets for so long should do it next: it does not know how long the slices
@@ -56,8 +56,5 @@ fn yield_as(greenlet: Option<NonNull<Header>>) {
     // SAFETY: the greenlet runs, so it is alive.
     let header = unsafe { header.as_ref() };
     deliver_due_to(header);
-    if !std::thread::panicking() {
-        // SAFETY: the caller's own header, and it runs.
-        unsafe { header.suspender() }.suspend(Suspend::Yield);
-    }
+    yield_quietly(header);
 }

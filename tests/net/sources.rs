@@ -225,6 +225,105 @@ fn the_blocking_mode_comes_back() {
     });
 }
 
+/// Whoever leaves first, and through whichever descriptor.
+#[test]
+fn the_blocking_mode_comes_back_with_the_last_source_of_an_open_file() {
+    everywhere(|world| {
+        for first_leaves_first in [true, false] {
+            let (near, mut far) = pipe();
+            let near = Arc::new(near);
+            let duplicate = near.try_clone().unwrap();
+            let sources = [
+                Source::new(Arc::clone(&near)).unwrap(),
+                Source::new(Arc::clone(&near)).unwrap(),
+                Source::new(Arc::new(duplicate)).unwrap(),
+            ];
+            let mut sources = Vec::from(sources);
+            if !first_leaves_first {
+                sources.reverse();
+            }
+            while let Some(source) = sources.pop() {
+                assert!(is_nonblocking(&near));
+                assert!(!source.readable_timeout(SHORT / 10).unwrap());
+                if sources.is_empty() {
+                    // Whoever reads still waits without blocking a hub.
+                    let reader = world.spawn(move || {
+                        source
+                            .read_with(|near| (&**near).read(&mut [0; 8]))
+                            .unwrap()
+                    });
+                    reader.until_parked();
+                    far.write_all(b"x").unwrap();
+                    assert_eq!(reader.join(), 1);
+                }
+            }
+            assert!(!is_nonblocking(&near));
+        }
+    });
+}
+
+#[test]
+fn open_files_of_one_file_come_back_one_by_one() {
+    everywhere(|_| {
+        let (near, far) = pipe();
+        // One file, opened for reading and for writing.
+        let (first, second) = (Source::new(&near).unwrap(), Source::new(&far).unwrap());
+        drop(second);
+        assert!(is_nonblocking(&near) && !is_nonblocking(&far));
+        drop(first);
+        assert!(!is_nonblocking(&near));
+    });
+}
+
+/// To the system all of these are one file.
+#[cfg(target_os = "linux")]
+#[test]
+fn counters_come_back_one_by_one() {
+    everywhere(|_| {
+        let counters: Vec<File> = (0..3)
+            // SAFETY: no pointer is passed, and the descriptor is new.
+            .map(|_| unsafe { File::from_raw_fd(libc::eventfd(0, libc::EFD_CLOEXEC)) })
+            .collect();
+        counters[1..]
+            .iter()
+            .for_each(|counter| assert!(!is_nonblocking(counter)));
+        let mut sources: Vec<_> = counters.iter().map(|it| Source::new(it).unwrap()).collect();
+        for (left, counter) in counters.iter().enumerate() {
+            drop(sources.remove(0));
+            assert!(!is_nonblocking(counter));
+            counters[left + 1..]
+                .iter()
+                .for_each(|other| assert!(is_nonblocking(other)));
+        }
+    });
+}
+
+#[test]
+fn a_mode_that_was_found_stays_whoever_else_leaves() {
+    everywhere(|_| {
+        let (near, _far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let (first, second) = (Source::new(&near).unwrap(), Source::new(&near).unwrap());
+        drop(first);
+        drop(second);
+        assert!(is_nonblocking(&near));
+    });
+}
+
+/// A socket of ours that becomes std's again must not block the source that another handle of it is in.
+#[test]
+fn a_socket_that_becomes_stds_waits_for_the_sources_of_it() {
+    everywhere(|_| {
+        let (near, _far) = pair();
+        let source = Source::new(near.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        let near = std::net::TcpStream::try_from(near).unwrap();
+        assert!(is_nonblocking(&near));
+        assert!(!source.readable_timeout(SHORT / 10).unwrap());
+        drop(source);
+        assert!(!is_nonblocking(&near));
+    });
+}
+
 /// Safe code that breaks what a source asks of it.
 struct Fickle {
     ends: [OwnedFd; 2],

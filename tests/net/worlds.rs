@@ -222,6 +222,15 @@ pub(crate) fn is_alone(name: &str) -> bool {
 /// Names the test that a process was started for.
 const MARK: &str = "GREENHUB_TEST_ALONE";
 
+/// This binary again, to be run for this test.
+pub(crate) fn marked(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", name, "--nocapture"])
+        .env(MARK, name);
+    command
+}
+
 /// Runs `command`, this binary, for one test, which must succeed.
 pub(crate) fn rerun(name: &str, mut command: Command) {
     let output = command

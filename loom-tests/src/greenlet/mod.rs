@@ -27,16 +27,13 @@ pub(crate) enum Interrupt {
 /// A double: what is waited for does not matter here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WaitKind {
+    Barrier,
     Condvar,
+    Join,
     Lock,
     Offload,
     Receive,
     Select,
     Semaphore,
     Send,
-}
-
-/// A double: models of kills wait quietly, and see how the wait ended.
-pub(crate) fn deliver_by_unwinding(_: Interrupt) -> ! {
-    unreachable!("a model that kills waits quietly")
 }

@@ -8,7 +8,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::explore_within;
-use crate::channel::{Bounded, Zero};
+use crate::channel::{Channel, Zero};
 use crate::greenlet::WaitKind;
 use crate::wait::{Enqueue, Me, Outcome, wait_any};
 
@@ -26,7 +26,7 @@ fn limited() -> Option<Instant> {
 #[test]
 fn two_senders_with_room_for_one_message_wait_for_the_receiver() {
     explore_within(2, || {
-        let channel = Arc::new(Bounded::new(1));
+        let channel = Arc::new(Channel::bounded(1));
         let senders = [(), ()].map(|()| {
             let channel = Arc::clone(&channel);
             thread::spawn(move || {
@@ -45,7 +45,7 @@ fn two_senders_with_room_for_one_message_wait_for_the_receiver() {
 #[test]
 fn a_receiver_waits_for_what_is_sent_and_a_sender_for_room() {
     explore_within(2, || {
-        let channel = Arc::new(Bounded::<Arc<u32>>::new(2));
+        let channel = Arc::new(Channel::<Arc<u32>>::bounded(2));
         let other = Arc::clone(&channel);
         let receiver = thread::spawn(move || {
             Me::new().enter();
@@ -67,7 +67,7 @@ fn a_receiver_waits_for_what_is_sent_and_a_sender_for_room() {
 #[test]
 fn what_is_sent_as_the_last_receiver_leaves_is_dropped_then() {
     explore_within(3, || {
-        let channel = Arc::new(Bounded::new(1));
+        let channel = Arc::new(Channel::bounded(1));
         let (other, kept) = (Arc::clone(&channel), message());
         let sent = Arc::clone(&kept);
         let sender = thread::spawn(move || {
@@ -85,7 +85,7 @@ fn what_is_sent_as_the_last_receiver_leaves_is_dropped_then() {
 #[test]
 fn a_sender_that_waits_is_woken_as_the_last_receiver_leaves() {
     explore_within(3, || {
-        let channel = Arc::new(Bounded::new(1));
+        let channel = Arc::new(Channel::bounded(1));
         Me::new().enter();
         assert!(channel.send(message(), None));
         let other = Arc::clone(&channel);
@@ -103,7 +103,7 @@ fn a_sender_that_waits_is_woken_as_the_last_receiver_leaves() {
 #[test]
 fn a_message_is_not_lost_to_a_receiver_whose_time_is_up() {
     explore_within(2, || {
-        let channel = Arc::new(Bounded::new(2));
+        let channel = Arc::new(Channel::bounded(2));
         let timed = Me::new();
         let (other, me) = (Arc::clone(&channel), timed.clone());
         let first = thread::spawn(move || {
@@ -130,7 +130,7 @@ fn a_message_is_not_lost_to_a_receiver_whose_time_is_up() {
 #[test]
 fn a_place_that_is_filled_late_keeps_no_receiver_waiting() {
     explore_within(2, || {
-        let channel = Arc::new(Bounded::new(2));
+        let channel = Arc::new(Channel::bounded(2));
         let receivers = [(), ()].map(|()| {
             let channel = Arc::clone(&channel);
             thread::spawn(move || {
@@ -141,7 +141,7 @@ fn a_place_that_is_filled_late_keeps_no_receiver_waiting() {
         Me::new().enter();
         let place = channel.claim().unwrap();
         assert!(channel.send(message(), None));
-        place.fill(Some(message()));
+        place.fill(message());
         receivers.into_iter().for_each(|one| one.join().unwrap());
     });
 }
@@ -149,7 +149,7 @@ fn a_place_that_is_filled_late_keeps_no_receiver_waiting() {
 #[test]
 fn a_place_that_is_given_up_hides_nothing() {
     explore_within(2, || {
-        let channel = Arc::new(Bounded::new(1));
+        let channel = Arc::new(Channel::bounded(1));
         let other = Arc::clone(&channel);
         let receiver = thread::spawn(move || {
             Me::new().enter();
@@ -161,7 +161,7 @@ fn a_place_that_is_given_up_hides_nothing() {
             assert!(other.send(message(), None));
         });
         if let Some(place) = channel.claim() {
-            place.fill(None);
+            place.give_up();
         }
         receiver.join().unwrap();
         sender.join().unwrap();
@@ -169,7 +169,7 @@ fn a_place_that_is_given_up_hides_nothing() {
 }
 
 /// As `channel/select.rs` does: what one was told of comes first.
-fn receive_from_either(channels: [&Bounded<Message>; 2]) -> Message {
+fn receive_from_either(channels: [&Channel<Message>; 2]) -> Message {
     let mut first = 0;
     loop {
         let in_order = [channels[first], channels[1 - first]];
@@ -188,7 +188,7 @@ fn receive_from_either(channels: [&Bounded<Message>; 2]) -> Message {
 #[test]
 fn a_select_takes_one_message_and_leaves_the_other() {
     explore_within(2, || {
-        let channels = [Arc::new(Bounded::new(1)), Arc::new(Bounded::new(1))];
+        let channels = [Arc::new(Channel::bounded(1)), Arc::new(Channel::bounded(1))];
         let both = channels.clone();
         let selects = thread::spawn(move || {
             Me::new().enter();

@@ -1,4 +1,4 @@
-//! `sync/condvar.rs`.
+//! `sync/condvar.rs` and `sync/barrier.rs`.
 
 use std::time::Instant;
 
@@ -6,9 +6,10 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::explore_within;
+use crate::sync::barrier::Barrier;
 use crate::sync::condvar::Condvar;
 use crate::sync::mutex::Mutex;
-use crate::wait::Me;
+use crate::wait::{Me, Shield};
 
 type Flag = (Mutex<bool>, Condvar);
 
@@ -65,5 +66,52 @@ fn a_notification_does_not_go_to_one_whose_time_is_up() {
             flag.1.notify_one();
         }
         second.join().unwrap();
+    });
+}
+
+/// A kill that comes as the time is up must not unwind from within the wait, past the lock: here that would be a panic. The
+/// caller's guard frees what it holds, and nobody else has it meanwhile.
+#[test]
+fn a_kill_that_meets_the_end_of_the_time_finds_the_lock_taken() {
+    explore_within(3, || {
+        let flag = flag();
+        let waits = Me::new();
+        waits.end_time();
+        let (other, me) = (Arc::clone(&flag), waits.clone());
+        let waiter = thread::spawn(move || {
+            me.enter();
+            // What comes here is another wait's affair.
+            let shield = Shield::raise();
+            let mut raised = other.0.lock();
+            drop(shield);
+            let _ = other.1.wait_until(&mut raised, Instant::now());
+            *raised = false;
+        });
+        waits.kill();
+        Me::new().enter();
+        raise(&flag);
+        waiter.join().unwrap();
+    });
+}
+
+/// One is killed as the last comes: either it was counted, and both pass, or it comes again, and both pass then.
+#[test]
+fn a_barrier_counts_one_that_gives_up_once_or_not_at_all() {
+    explore_within(3, || {
+        let barrier = Arc::new(Barrier::new(2));
+        let victim = Me::new();
+        let (other, me) = (Arc::clone(&barrier), victim.clone());
+        let first = thread::spawn(move || {
+            me.enter();
+            other.meet().unwrap_or_else(|_| {
+                let _shield = Shield::raise();
+                other.meet().expect("nothing is delivered here")
+            })
+        });
+        let killer = thread::spawn(move || victim.kill());
+        Me::new().enter();
+        let leads = barrier.meet().expect("nobody kills this one");
+        assert_ne!(first.join().unwrap(), leads, "one leads");
+        killer.join().unwrap();
     });
 }

@@ -3,16 +3,17 @@
 //!
 //! Caught: an end that does not publish the output or acquire the waiter; a waiter that is not published; a joiner that does
 //! not look again after leaving its waiter, or takes one back that the end has seen; an end and a drop that do not see
-//! each other; a drop that does not acquire the output.
+//! each other; a drop that does not acquire the output; a completed greenlet that a kill wakes.
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
-use super::explore;
+use super::{explore, explore_within};
 use crate::bell::Bell;
 use crate::greenlet::join_cell::{Completed, JoinCell};
-use crate::greenlet::state::{Kill, Start, State};
+use crate::greenlet::state::{Commit, Kill, Start, State, Wake};
 
 /// Woken or dropped, never both: whoever has it owns it. Loom reports one that is leaked.
 type Waiter = Arc<Bell>;
@@ -152,6 +153,94 @@ fn a_wait_that_is_dropped_leaves_neither_waiter_nor_output() {
         completer.join().unwrap();
         assert_eq!(greenlet.take(), None);
     });
+}
+
+/// A started greenlet ends, and its waiter's code waits for `released`; `Header::serve`, and the hub that resumes it.
+struct Ending {
+    greenlet: Arc<Greenlet>,
+    /// What the foreign code waits for.
+    released: AtomicBool,
+    /// The greenlet is in its hub's queue.
+    queued: Bell,
+}
+
+impl Ending {
+    fn end(&self) {
+        // SAFETY: the output is the completer's until it completes.
+        self.greenlet
+            .output
+            .with_mut(|place| unsafe { *place = Some(7) });
+        match self.greenlet.join.complete() {
+            Completed::Unwatched => {}
+            Completed::Wake(waiter) => {
+                self.greenlet.state.shield();
+                waiter.ring();
+                self.wait_for_release();
+            }
+            Completed::Detached => {
+                self.greenlet.state.shield();
+                assert_eq!(self.greenlet.take(), Some(7));
+                self.wait_for_release();
+            }
+        }
+        self.greenlet.state.finish();
+    }
+
+    /// A wait as in `wait`, seen from both of its sides: the greenlet's and its hub's.
+    fn wait_for_release(&self) {
+        let state = &self.greenlet.state;
+        while !self.released.load(Ordering::Acquire) {
+            assert!(!state.kill_is_due(), "what was completed is broken off");
+            if !state.take_token() && state.commit_park() == Commit::Parked {
+                self.queued.wait();
+            }
+        }
+    }
+
+    fn release(&self) {
+        self.released.store(true, Ordering::Release);
+        if self.greenlet.state.unpark() == Wake::Schedule {
+            self.queued.ring();
+        }
+    }
+}
+
+/// A greenlet has left its output, its waiter's code waits, and both a kill and the handle's owner come: the output is taken or
+/// dropped once, and what waits is woken by who is to wake it alone.
+#[test]
+fn a_completed_greenlet_waits_as_any_other_and_cannot_be_killed() {
+    for joins in [false, true] {
+        explore_within(2, move || {
+            let greenlet = Greenlet::new();
+            assert_eq!(greenlet.state.start(), Start::Run);
+            let waiter = Arc::new(Bell::new());
+            assert!(greenlet.join.wait(Arc::clone(&waiter)).is_ok());
+            let ending = Arc::new(Ending {
+                greenlet: Arc::clone(&greenlet),
+                released: AtomicBool::new(false),
+                queued: Bell::new(),
+            });
+            let ends = Arc::clone(&ending);
+            let ends = thread::spawn(move || ends.end());
+            let releases = Arc::clone(&ending);
+            let releases = thread::spawn(move || releases.release());
+            if joins {
+                while !greenlet.join.is_complete() {
+                    waiter.wait();
+                }
+                let killed = greenlet.state.kill();
+                assert_eq!(greenlet.take(), Some(7));
+                // Between completing and the shield it does not park, and then it is shielded.
+                assert_eq!(killed, Kill::Nothing);
+            } else {
+                drop(waiter);
+                greenlet.detach();
+            }
+            ends.join().unwrap();
+            releases.join().unwrap();
+            assert_eq!(greenlet.take(), None);
+        });
+    }
 }
 
 /// The killer of a fresh greenlet completes it, unless a hub was faster.

@@ -164,6 +164,65 @@ fn a_writer_that_gives_up_lets_in_who_waits_behind_it() {
     });
 }
 
+/// A writer has the lock; a reader waits whose time ends as that one leaves, and another writer behind it.
+#[test]
+fn a_reader_that_gives_up_leaves_no_share_to_the_writer_behind_it() {
+    explore_within(2, || {
+        let guarded = Guarded::new(SharedLock::new());
+        assert!(guarded.lock.try_lock(Share::Write));
+        let me = Me::new();
+        let (other, timed) = (Arc::clone(&guarded), me.clone());
+        let reader = thread::spawn(move || {
+            timed.enter();
+            if other.lock.lock_slow(Share::Read, Some(Instant::now())) {
+                assert!(other.get() <= 1);
+                other.lock.unlock(Share::Read);
+            }
+        });
+        let writer = Arc::clone(&guarded);
+        let writer = thread::spawn(move || {
+            Me::new().enter();
+            share(&writer.lock, Share::Write);
+            writer.add();
+            assert!(!writer.lock.try_lock(Share::Read), "one reads beside us");
+            writer.lock.unlock(Share::Write);
+        });
+        me.end_time();
+        guarded.lock.unlock(Share::Write);
+        writer.join().unwrap();
+        reader.join().unwrap();
+        assert!(guarded.lock.try_lock(Share::Write), "nobody has it");
+        assert_eq!(guarded.get(), 1);
+    });
+}
+
+/// All three permits come back as the time of one ends who waits for one of them; behind it another waits for all.
+#[test]
+fn a_waiter_that_gives_up_leaves_no_permits_to_the_one_behind_it() {
+    explore_within(2, || {
+        let permits = Arc::new(Permits::new(0));
+        let me = Me::new();
+        let (other, timed) = (Arc::clone(&permits), me.clone());
+        let modest = thread::spawn(move || {
+            timed.enter();
+            if other.acquire(1, Some(Instant::now())) {
+                other.release(1);
+            }
+        });
+        let other = Arc::clone(&permits);
+        let greedy = thread::spawn(move || {
+            Me::new().enter();
+            assert!(other.acquire(3, None));
+            other.release(3);
+        });
+        me.end_time();
+        permits.release(3);
+        greedy.join().unwrap();
+        modest.join().unwrap();
+        assert_eq!(permits.available(), 3);
+    });
+}
+
 /// One wants two, and may give up; another wants one.
 #[test]
 fn a_semaphores_permits_are_neither_lost_nor_doubled() {

@@ -4,6 +4,7 @@ mod asking;
 mod blocking;
 mod channels;
 mod conditions;
+mod grouping;
 mod idling;
 mod inbox;
 mod joining;

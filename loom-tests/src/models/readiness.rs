@@ -2,7 +2,8 @@
 //!
 //! Caught: an attempt that erases a later event; an event that does not publish its cause; an attempt that may come before its
 //! look; a waiter that does not look once it is on the list; an event, or a close, that does not look for waiters; a short
-//! read that hides the end; a waiter that takes the others along; a close that is cleared.
+//! read that hides the end; a waiter that takes the others along; a waiter that has gone and is still on the list; a close that is
+//! cleared.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -175,5 +176,6 @@ fn a_waiter_that_withdraws_leaves_the_other_its_event() {
         assert_eq!(socket.read(), Read::Bytes(1));
         quitter.join().unwrap();
         poller.join().unwrap();
+        assert_eq!(socket.readiness.waiting(), 0);
     });
 }

@@ -6,6 +6,8 @@
     reason = "the models use a part of each file"
 )]
 
+#[path = "../../../src/sync/barrier.rs"]
+pub(crate) mod barrier;
 #[path = "../../../src/sync/condvar.rs"]
 pub(crate) mod condvar;
 #[path = "../../../src/sync/mutex_core.rs"]

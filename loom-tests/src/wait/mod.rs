@@ -9,7 +9,7 @@
 #[path = "../../../src/wait/wait_queue/mod.rs"]
 mod wait_queue;
 
-pub(crate) use interrupt::{Shield, deliver_due};
+pub(crate) use interrupt::{Shield, deliver, deliver_due};
 pub(crate) use park::{Me, deadline_after};
 pub(crate) use wait_queue::{
     Enqueue, Given, Locked, Node, Outcome, Token, Wait, WaitQueue, Waited, wait_any,
@@ -112,6 +112,10 @@ pub(crate) mod interrupt {
     /// The models see how a wait ended, and unwind by themselves if at all.
     pub(crate) fn deliver_due() {}
 
+    pub(crate) fn deliver(_: Interrupt) -> ! {
+        unreachable!("a model that kills waits quietly")
+    }
+
     /// `wait/shield.rs`.
     pub(crate) struct Shield;
 
@@ -139,9 +143,20 @@ pub(crate) mod unparker {
     }
 }
 
-/// `wait/yielding.rs`.
+/// `wait/yielding.rs`: the models have nobody to give way to, but what is due is delivered there, by unwinding.
 pub(crate) mod yielding {
-    pub(crate) fn give_way() {}
+    use super::interrupt::{deliver, due};
+
+    pub(crate) fn give_way() {
+        if let Some(interrupt) = due() {
+            deliver(interrupt);
+        }
+    }
+}
+
+/// `wait/quiet_yield.rs`.
+pub(crate) mod quiet_yield {
+    pub(crate) fn give_way_quietly() {}
 }
 
 pub(crate) use yielding::give_way;

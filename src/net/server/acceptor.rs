@@ -75,7 +75,7 @@ where
         loop {
             self.shared.roll.wait_below(self.bound);
             // The stop that makes room must not let another in.
-            if self.shared.stopping.is_set() {
+            if self.shared.is_stopping() {
                 return Ok(());
             }
             match self.listener.accept() {

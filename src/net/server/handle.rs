@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::shared::Shared;
 use crate::primitive::sync::Arc;
+use crate::wait;
 
 /// Tells a [`Server`](super::Server) to stop, and its connections that it does. Cloning it is cheap; give one to whoever
 /// stops the server, and one to the handler.
@@ -35,7 +36,12 @@ impl ServerHandle {
     /// The server has been told to stop: a handler should end its connection after the request at hand.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.shared.stopping.is_set()
+        let stopping = self.shared.is_stopping();
+        if !stopping {
+            // A loop may wait for it on the hub of whoever is to say so.
+            wait::yield_if_overdue();
+        }
+        stopping
     }
 
     /// Waits until the server is told to stop.
@@ -73,12 +79,18 @@ impl ServerHandle {
     where
         F: FnOnce() -> R,
     {
-        self.shared.idlers.idle(|| self.is_stopping(), f)
+        self.shared.idlers.idle(|| self.shared.is_stopping(), f)
     }
 
     /// What the server has done so far.
     #[must_use]
     pub fn metrics(&self) -> ServerMetrics {
+        // A loop may wait for a figure to change.
+        wait::yield_if_overdue();
+        self.figures()
+    }
+
+    fn figures(&self) -> ServerMetrics {
         let (accepted, active) = self.shared.roll.figures();
         ServerMetrics {
             accepted,
@@ -92,8 +104,8 @@ impl ServerHandle {
 impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerHandle")
-            .field("is_stopping", &self.is_stopping())
-            .field("metrics", &self.metrics())
+            .field("is_stopping", &self.shared.is_stopping())
+            .field("metrics", &self.figures())
             .finish()
     }
 }

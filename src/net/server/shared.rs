@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::idlers::Idlers;
 use super::roll::Roll;
-use crate::primitive::atomic::{AtomicU64, Ordering};
+use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::primitive::sync::Arc;
 use crate::sync::Event;
 use crate::wait::deadline_after;
@@ -14,7 +14,9 @@ use crate::wait::deadline_after;
 pub(super) struct Shared {
     pub(super) roll: Arc<Roll>,
     pub(super) idlers: Idlers,
-    /// Set once, when the stop begins.
+    /// Set once, when the stop begins: what is asked where nobody may give way, under a lock. Before `stopping`.
+    has_stop_begun: AtomicBool,
+    /// The same, to be waited for.
     pub(super) stopping: Event,
     /// Set when the acceptor has ended and its listener is closed.
     pub(super) closed: Event,
@@ -43,6 +45,7 @@ impl Shared {
         Arc::new(Shared {
             roll: Roll::new(),
             idlers: Idlers::default(),
+            has_stop_begun: AtomicBool::new(false),
             stopping: Event::new(),
             closed: Event::new(),
             rejected: Count::default(),
@@ -50,11 +53,18 @@ impl Shared {
         })
     }
 
+    /// The stop has begun.
+    pub(super) fn is_stopping(&self) -> bool {
+        // Acquire: who sees it may wait for what the one who stops has done before.
+        self.has_stop_begun.load(Ordering::Acquire)
+    }
+
     /// Begins the stop, or hastens it. `None`: those who are connected have all the time that they want.
     pub(super) fn stop(&self, patience: Option<Duration>) {
         // A time too long to be expressed is for ever.
         let acceptor = self.roll.begin_stop(patience.and_then(deadline_after));
-        // Before the idlers are looked at: see there.
+        // Before the idlers are looked at: see there. Their locks order it.
+        self.has_stop_begun.store(true, Ordering::Release);
         self.stopping.set();
         if let Some(acceptor) = acceptor {
             acceptor.kill();

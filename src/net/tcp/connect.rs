@@ -6,23 +6,24 @@ use std::net::{SocketAddr, TcpStream};
 use socket2::{Domain, Protocol};
 
 use crate::net::modes::Patience;
-use crate::net::source::{Purpose, Source};
+use crate::net::nature::Nature;
+use crate::net::socket::Socket;
 use crate::net::sys;
 
 /// Connects to one address. When patience ends first, the error is `WouldBlock`.
 #[track_caller]
-pub(super) fn connect(address: &SocketAddr, patience: Patience) -> io::Result<Source<TcpStream>> {
+pub(super) fn connect(address: &SocketAddr, patience: Patience) -> io::Result<Socket<TcpStream>> {
     let socket = sys::stream_socket(Domain::for_address(*address), Some(Protocol::TCP))?;
     let begun = socket.connect(&(*address).into());
-    let source = Source::over(TcpStream::from(socket));
+    let socket = Socket::new(TcpStream::from(socket), Nature::Tcp);
     match begun {
-        Ok(()) => return Ok(source),
+        Ok(()) => return Ok(socket),
         // An interrupted connect goes on by itself, as one in progress does.
         Err(error) if goes_on(&error) => {}
         Err(error) => return Err(error),
     }
-    source.run(Purpose::CONNECT, patience, |_| outcome(source.get()))?;
-    Ok(source)
+    socket.connect_with(patience, outcome)?;
+    Ok(socket)
 }
 
 fn goes_on(error: &io::Error) -> bool {

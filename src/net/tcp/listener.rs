@@ -79,7 +79,8 @@ impl TcpListener {
     #[track_caller]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (socket, peer) = self.acceptor.accept(&self.socket)?;
-        Ok((TcpStream::accepted(socket), sys::internet(&peer)?))
+        let stream = TcpStream::from_socket(self.socket.accepted(socket));
+        Ok((stream, sys::internet(&peer)?))
     }
 
     /// The connections to come, each as [`accept`](TcpListener::accept) gives it.
@@ -132,11 +133,6 @@ impl TcpListener {
     #[deprecated = "std's is, too: `ListenOptions::only_v6` decides it"]
     pub fn only_v6(&self) -> io::Result<bool> {
         SockRef::from(self.socket.get()).only_v6()
-    }
-
-    /// One that listens already, in non-blocking mode.
-    pub(super) fn new(listener: std::net::TcpListener) -> TcpListener {
-        TcpListener::from_socket(Socket::new(listener))
     }
 
     fn from_socket(socket: Socket<std::net::TcpListener>) -> TcpListener {

@@ -2,13 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 
-use socket2::{Domain, Protocol};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::listener::TcpListener;
 use crate::net::address::{ToSocketAddrs, first_of};
-use crate::net::sys;
 
 /// Choices for a [`TcpListener`], to be made before it listens.
 ///
@@ -106,7 +104,11 @@ impl ListenOptions {
     }
 
     fn listen_on(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        let socket = sys::stream_socket(Domain::for_address(address), Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         if let (Some(only_v6), SocketAddr::V6(_)) = (self.only_v6, address) {
             socket.set_only_v6(only_v6)?;
         }
@@ -119,7 +121,7 @@ impl ListenOptions {
         }
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(self.backlog).unwrap_or(i32::MAX))?;
-        Ok(TcpListener::new(OwnedFd::from(socket).into()))
+        std::net::TcpListener::from(socket).try_into()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::connect::connect;
@@ -50,8 +49,8 @@ impl TcpStream {
     /// The error of the last address, or `InvalidInput` when there is none.
     #[track_caller]
     pub fn connect<A: ToSocketAddrs>(address: A) -> io::Result<TcpStream> {
-        let source = first_of(address, |address| connect(&address, Patience::Endless))?;
-        Ok(TcpStream::from_socket(Socket::from_source(source)))
+        let socket = first_of(address, |address| connect(&address, Patience::Endless))?;
+        Ok(TcpStream::from_socket(socket))
     }
 
     /// Connects to one address, and gives up after `timeout`; see [`std::net::TcpStream::connect_timeout`].
@@ -65,7 +64,7 @@ impl TcpStream {
             return Err(zero_timeout());
         }
         match connect(address, Patience::For(timeout)) {
-            Ok(source) => Ok(TcpStream::from_socket(Socket::from_source(source))),
+            Ok(socket) => Ok(TcpStream::from_socket(socket)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 "connection timed out",
@@ -149,12 +148,7 @@ impl TcpStream {
         self.socket.get().ttl()
     }
 
-    /// A connection that was just accepted, in non-blocking mode already.
-    pub(super) fn accepted(socket: OwnedFd) -> TcpStream {
-        TcpStream::from_socket(Socket::new(socket.into()))
-    }
-
-    fn from_socket(socket: Socket<std::net::TcpStream>) -> TcpStream {
+    pub(super) fn from_socket(socket: Socket<std::net::TcpStream>) -> TcpStream {
         TcpStream { socket }
     }
 }

@@ -164,7 +164,7 @@ impl UnixDatagram {
     pub fn send_to_addr(&self, buffer: &[u8], address: &SocketAddr) -> io::Result<usize> {
         let address = to_system(address)?;
         retry(WaitKind::Write, self.socket.write_patience(), || {
-            sys::send_to(self.as_fd(), buffer, &address)
+            sys::send_to(self.socket.get().as_fd(), buffer, &address)
         })
     }
 

@@ -73,7 +73,8 @@ impl UnixListener {
     #[track_caller]
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (socket, peer) = self.acceptor.accept(&self.socket)?;
-        Ok((UnixStream::accepted(socket), from_system(&peer)?))
+        let stream = UnixStream::from_socket(self.socket.accepted(socket));
+        Ok((stream, from_system(&peer)?))
     }
 
     /// The connections to come, each as [`accept`](UnixListener::accept) gives it.

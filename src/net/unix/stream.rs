@@ -11,6 +11,7 @@ use socket2::Domain;
 use super::address::to_system;
 use crate::greenlet::WaitKind;
 use crate::net::modes::Patience;
+use crate::net::nature::Nature;
 use crate::net::pause::retry;
 use crate::net::socket::Socket;
 use crate::net::sys;
@@ -70,7 +71,8 @@ impl UnixStream {
         retry(WaitKind::Connect, Patience::Endless, || {
             socket.connect(&address)
         })?;
-        Ok(UnixStream::accepted(socket.into()))
+        let socket = Socket::new(OwnedFd::from(socket).into(), Nature::Other);
+        Ok(UnixStream::from_socket(socket))
     }
 
     /// Two sockets that are connected to each other.
@@ -111,12 +113,7 @@ impl UnixStream {
         self.socket.shutdown(how)
     }
 
-    /// A connection that was just made, in non-blocking mode already.
-    pub(super) fn accepted(socket: OwnedFd) -> UnixStream {
-        UnixStream::from_socket(Socket::new(socket.into()))
-    }
-
-    fn from_socket(socket: Socket<net::UnixStream>) -> UnixStream {
+    pub(super) fn from_socket(socket: Socket<net::UnixStream>) -> UnixStream {
         UnixStream { socket }
     }
 }

@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 use super::node::Node;
 use super::queue::{Waited, stop};
 use super::ticket::{Ticket, Token};
-use crate::greenlet::{WaitKind, deliver_by_unwinding};
+use crate::greenlet::WaitKind;
+use crate::wait::interrupt::deliver;
 use crate::wait::park::park_quietly;
 
 /// How a wait for one of several things ended.
@@ -55,7 +56,7 @@ pub(crate) fn wait_any(
             if ticket.withdraw() {
                 nodes.unlink();
                 if let Waited::Interrupted(interrupt) = stop.end::<()>(yields) {
-                    deliver_by_unwinding(interrupt);
+                    deliver(interrupt);
                 }
                 return Outcome::TimedOut;
             }

@@ -60,23 +60,26 @@ impl<'a, S> Locked<'a, S> {
 
     /// Nobody waits.
     pub(crate) fn is_empty(&mut self) -> bool {
-        self.first().is_none()
+        self.first_node().is_none()
     }
 
-    /// The tag of the first in the list.
-    pub(crate) fn first_tag(&mut self) -> Option<usize> {
-        self.first().map(|node| node.tag())
+    /// The first in the list, to be looked at and then, perhaps, completed.
+    pub(crate) fn first(&mut self) -> Option<First<'_, 'a, S>> {
+        let node = self.first_node()?;
+        Some(First { locked: self, node })
     }
 
-    /// Completes the wait of the first in the list. `false`: nobody waits, or it has just withdrawn.
-    pub(crate) fn complete_if_waits(&mut self, token: Token) -> bool {
-        self.first().is_some_and(|node| self.complete(node, token))
+    /// The first in the list with a tag that is `wanted`.
+    pub(crate) fn first_of(&mut self, wanted: impl Fn(usize) -> bool) -> Option<First<'_, 'a, S>> {
+        let first = self.first_node();
+        let node = followers(first).find(|node| wanted(node.tag()) && node.waits())?;
+        Some(First { locked: self, node })
     }
 
-    /// Completes the wait of the first in the list that still waits. `false`: nobody did.
+    /// Completes the wait of the first in the list that still waits, whoever that is. `false`: nobody did.
     pub(crate) fn complete_first(&mut self, token: Token) -> bool {
-        while let Some(node) = self.first() {
-            if self.complete(node, token) {
+        while let Some(first) = self.first() {
+            if first.complete(token) {
                 return true;
             }
         }
@@ -88,9 +91,9 @@ impl<'a, S> Locked<'a, S> {
         std::iter::from_fn(|| self.complete_first(token).then_some(())).count()
     }
 
-    /// The first in the list with a tag that is `wanted`.
+    /// The tag of the first in the list with a tag that is `wanted`: an answer for those who act on no waiter.
     pub(crate) fn first_tag_of(&mut self, wanted: impl Fn(usize) -> bool) -> Option<usize> {
-        self.first_of(wanted).map(|node| node.tag())
+        self.first_of(wanted).map(|first| first.tag())
     }
 
     /// Completes the wait of the first in the list with a tag that is `wanted`, after `give` has given it something by that
@@ -102,12 +105,12 @@ impl<'a, S> Locked<'a, S> {
         give: impl FnOnce(usize) -> G,
         take_back: impl FnOnce(usize, G),
     ) -> Given<G> {
-        let Some(node) = self.first_of(wanted) else {
+        let Some(first) = self.first_of(wanted) else {
             return Given::Nobody;
         };
-        let tag = node.tag();
+        let tag = first.tag();
         let given = give(tag);
-        if self.complete(node, token) {
+        if first.complete(token) {
             Given::Taken(given)
         } else {
             // The waiter cannot leave before the lock is released, so whatever the tag names is still there.
@@ -118,17 +121,12 @@ impl<'a, S> Locked<'a, S> {
 
     /// Somebody with a tag that is `wanted` waits who is not the waiter that `me` belongs to.
     pub(crate) fn has_others(&mut self, me: &Node, wanted: impl Fn(usize) -> bool) -> bool {
-        let first = self.first();
+        let first = self.first_node();
         followers(first).any(|node| node.ticket != me.ticket && wanted(node.tag()) && node.waits())
     }
 
-    fn first_of<'n>(&mut self, wanted: impl Fn(usize) -> bool) -> Option<&'n Node> {
-        let first = self.first();
-        followers(first).find(|node| wanted(node.tag()) && node.waits())
-    }
-
     /// The first in the list, without those who have withdrawn or were completed elsewhere.
-    fn first<'n>(&mut self) -> Option<&'n Node> {
+    fn first_node<'n>(&mut self) -> Option<&'n Node> {
         // SAFETY: a node in the list is alive (point 3), and stays so while the lock is held or until its wait is completed.
         while let Some(node) = unsafe { self.contents.first.as_ref() } {
             if node.waits() {
@@ -184,6 +182,37 @@ impl<'a, S> Locked<'a, S> {
             self.len
                 .store(self.len.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         }
+    }
+}
+
+/// A waiter that was looked at under the lock: the first of all, or of some.
+///
+/// Any waiter may withdraw at any time, so who is first *now* may be another than who was first a moment ago, and want
+/// something else. Hence what was found out about a waiter, and its completion, are one value: nothing can be done by the
+/// tag of one waiter to another.
+#[must_use = "looking at a waiter does not complete it"]
+pub(crate) struct First<'l, 'a, S> {
+    locked: &'l mut Locked<'a, S>,
+    /// Alive as long as the lock is held, and until it is completed.
+    node: &'l Node,
+}
+
+impl<S> First<'_, '_, S> {
+    /// What this waiter wants completers to know.
+    pub(crate) fn tag(&self) -> usize {
+        self.node.tag()
+    }
+
+    /// The state that the lock guards.
+    pub(crate) fn state(&self) -> &S {
+        self.locked
+    }
+
+    /// Completes the wait of this very waiter, and takes it out of the list. `false`: it has withdrawn meanwhile, and what was
+    /// to be its own must be taken back. There may be another.
+    #[must_use = "what was not given is still there"]
+    pub(crate) fn complete(self, token: Token) -> bool {
+        self.locked.complete(self.node, token)
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::Instant;
 use super::locked::{Contents, Locked};
 use super::node::Node;
 use super::ticket::{Ticket, Token};
-use crate::greenlet::{Interrupt, WaitKind, deliver_by_unwinding};
+use crate::greenlet::{Interrupt, WaitKind};
 use crate::primitive::atomic::{AtomicUsize, Ordering, fence};
-use crate::primitive::const_fn;
 use crate::primitive::sync::Mutex;
-use crate::wait::interrupt::due;
+use crate::primitive::{NoUnwind, const_fn};
+use crate::wait::interrupt::{deliver, due};
 use crate::wait::park::{has_passed, park_quietly};
-use crate::wait::yielding::give_way;
+use crate::wait::quiet_yield::give_way_quietly;
 
 /// Waiters for the same thing, and the state `S` under their lock.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Wait {
     pub(crate) kind: WaitKind,
     /// When it ends without success; `None` for never.
     pub(crate) deadline: Option<Instant>,
-    /// What completers are to know: see [`Locked::first_tag`].
+    /// What completers are to know: see [`Locked::first`].
     pub(crate) tag: usize,
     /// Before all others, not behind them.
     pub(crate) at_front: bool,
@@ -115,7 +115,7 @@ impl<S> WaitQueue<S> {
     ) -> Waited<R> {
         let waited = self.wait_quietly(wait, look, withdrawn);
         if let Waited::Interrupted(interrupt) = waited {
-            deliver_by_unwinding(interrupt);
+            deliver(interrupt);
         }
         waited
     }
@@ -131,25 +131,28 @@ impl<S> WaitQueue<S> {
     ) -> Waited<R> {
         let ticket = Ticket::new();
         let node = Node::new(&ticket, 0, wait.tag);
-        if let Some(ready) = self.enter(&node, wait.at_front, look) {
-            return Waited::Ready(ready);
-        }
-        // From here to the end nothing unwinds: the node is in the list.
+        // To the end nothing unwinds: the node is in the list.
+        let no_unwind = NoUnwind::begin();
         let mut yields = true;
-        loop {
-            if let Some((_, token)) = ticket.outcome() {
-                return Waited::Completed(token);
-            }
-            if let Some(stop) = stop(wait.deadline) {
-                if !ticket.withdraw() {
-                    continue;
+        let waited = match self.enter(&node, wait.at_front, look) {
+            Some(ready) => Waited::Ready(ready),
+            None => loop {
+                if let Some((_, token)) = ticket.outcome() {
+                    break Waited::Completed(token);
                 }
-                self.leave(&node, withdrawn);
-                return stop.end(yields);
-            }
-            yields = false;
-            park_quietly(wait.kind, wait.deadline);
-        }
+                if let Some(stop) = stop(wait.deadline) {
+                    if !ticket.withdraw() {
+                        continue;
+                    }
+                    self.leave(&node, withdrawn);
+                    break stop.end(yields);
+                }
+                yields = false;
+                park_quietly(wait.kind, wait.deadline);
+            },
+        };
+        no_unwind.end();
+        waited
     }
 
     /// Puts the node into the list, unless `look` finds that there is no need.
@@ -202,7 +205,7 @@ impl Stop {
             Stop::Interrupt(interrupt) => Waited::Interrupted(interrupt),
             Stop::Deadline => {
                 if yields {
-                    give_way();
+                    give_way_quietly();
                 }
                 Waited::TimedOut
             }

@@ -111,7 +111,7 @@ impl Unwinder {
                 return End::Lost(position);
             }
             addresses.push(address);
-            if is_root(sp_and_fp(&position.registers)) {
+            if self.is_root(snapshot, sp_and_fp(&position.registers)) {
                 return End::Root;
             }
             if addresses.len() > MOST {
@@ -139,6 +139,20 @@ impl Unwinder {
                 None => return End::Lost(position),
             }
         }
+    }
+
+    /// The frame with these registers is corosensei's, the first on the stack: its frame pointer points to the link to
+    /// whoever has resumed the greenlet, two words below the stack's base, and its stack pointer to what was given to
+    /// the fiber's first function, two words below that. Other frames may lie like that by chance. But above the link is the
+    /// beginning of a function, the stack's first, and not an address to return to.
+    fn is_root(&mut self, snapshot: &Snapshot, (sp, fp): (u64, u64)) -> bool {
+        let base = fp.wrapping_add(16);
+        if sp.wrapping_add(32) != base || base % 128 != 0 {
+            return false;
+        }
+        snapshot.word(fp.wrapping_add(8)).is_some_and(|first| {
+            self.modules.meet(first) && self.modules.function_start(first) == Some(first)
+        })
     }
 
     /// Goes on from a frame that cannot be unwound without the frame pointer, which the system does not tell of a thread
@@ -184,14 +198,6 @@ impl std::fmt::Debug for Unwinder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unwinder").finish_non_exhaustive()
     }
-}
-
-/// The frame with these registers is corosensei's, the first on the stack: its frame pointer points to the link to
-/// whoever has resumed the greenlet, two words below the stack's base, and its stack pointer to what was given to
-/// the fiber's first function, two words below that.
-fn is_root((sp, fp): (u64, u64)) -> bool {
-    let base = fp.wrapping_add(16);
-    sp.wrapping_add(32) == base && base % 128 == 0
 }
 
 impl Snapshot {
