@@ -1,14 +1,12 @@
 //! Everything at once, many times: no greenlet is lost or run twice, no wake-up is lost, every kill ends what it was for.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::{KINDS, Kind, Random, Watchdog, on_hubs, runtime, times};
 use greenhub::{Greenlet, JoinHandle};
-use support::{KINDS, Kind, Random, Watchdog, on_hubs, runtime, times};
 
 #[test]
 fn every_greenlet_runs_exactly_once() {
