@@ -115,7 +115,7 @@ impl Pool {
         if self
             .greenlets
             .list(greenlet, began, Greenlet::has_ended)
-            .is_killed()
+            .settle()
         {
             handle.kill();
         }
