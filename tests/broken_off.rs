@@ -88,7 +88,7 @@ fn imap_loses_no_result_and_repeats_none() {
                 i
             });
             insist(|| {
-                while let Some(result) = results.next() {
+                for result in results.by_ref() {
                     seen.push(result.unwrap());
                 }
                 true
@@ -100,7 +100,7 @@ fn imap_loses_no_result_and_repeats_none() {
                 i
             });
             insist(|| {
-                while let Some(result) = results.next() {
+                for result in results.by_ref() {
                     assert!(seen.insert(result.unwrap()), "twice");
                 }
                 true
