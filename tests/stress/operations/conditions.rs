@@ -61,7 +61,11 @@ fn put(actor: &mut Actor) {
 /// Takes one, waiting for it in one way or another. Waiting leaves the bag open to others, so that whatever was seen before is
 /// looked at again.
 fn take(actor: &mut Actor) {
-    let how = actor.how_long();
+    // Whatever ends the wait, it then waits for the lock, without end.
+    let how = match actor.how_long() {
+        _ if !actor.may_wait_for(Rank::BAG) => How::NotAtAll,
+        how => how,
+    };
     take_as(actor, how);
 }
 
