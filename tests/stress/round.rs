@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use greenhub::detector::BlockingDetector;
 use greenhub::runtime::Runtime;
 
 use crate::actor::Seat;
@@ -22,6 +23,8 @@ struct Plan {
     length: Duration,
     /// How often somebody is killed or woken for nothing.
     pause: Option<Duration>,
+    /// Detectors look at every hub, at every millisecond.
+    watched: bool,
     /// When the second runtime ends, and how long that may take.
     end: Option<(Duration, Option<Duration>)>,
 }
@@ -36,6 +39,7 @@ impl Plan {
             steps: 1 + random.below(40),
             length,
             pause: (random.below(4) > 0).then(|| micros(random, 200)),
+            watched: random.below(4) == 0,
             end: (random.below(2) == 0).then(|| {
                 let patience = match random.below(3) {
                     0 => None,
@@ -53,7 +57,11 @@ pub(crate) fn play(campaign: &Campaign, seed: u64) -> Vec<String> {
     let mut random = Random::new(seed);
     let plan = Plan::new(&mut random);
     let runtimes = plan.hubs.map(|hubs| {
-        let builder = Runtime::builder().hubs(hubs).compute_hubs(1);
+        let mut builder = Runtime::builder().hubs(hubs).compute_hubs(1);
+        if plan.watched {
+            let detector = BlockingDetector::new().max_blocking_time(Duration::from_millis(1));
+            builder = builder.detector(detector.on_report(|_| {}));
+        }
         builder.build().expect("a runtime")
     });
     let homes = runtimes.iter().map(Runtime::handle).collect();
@@ -148,7 +156,7 @@ fn enter(
     None
 }
 
-/// Kills and wakes whomever it meets.
+/// Kills and wakes whomever it meets, and looks at them now and then.
 fn kill(world: &World, plan: &Plan, mut random: Random) {
     let Some(pause) = plan.pause else { return };
     while !world.is_settling() {
@@ -159,8 +167,11 @@ fn kill(world: &World, plan: &Plan, mut random: Random) {
                 _ => actor.kill(),
             }
         }
-        if random.below(4) == 0 {
-            thread::sleep(pause);
+        match random.below(300) {
+            0 => drop(world.homes[random.below(2) as usize].dump()),
+            1 => drop(world.homes[random.below(2) as usize].metrics()),
+            2..75 => thread::sleep(pause),
+            _ => {}
         }
     }
 }

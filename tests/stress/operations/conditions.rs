@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use greenhub::sync::Condvar;
+
 use super::Operation;
 use crate::actor::{Actor, How};
 use crate::world::{OpenBag, Rank, World};
@@ -33,6 +35,15 @@ fn open<'w>(actor: &mut Actor, world: &'w World) -> Option<OpenBag<'w>> {
     guard.map(|guard| bag.open(guard, &world.faults))
 }
 
+/// Tells one of what has been put into the bag, when it is dropped.
+struct Notifies<'a>(&'a Condvar);
+
+impl Drop for Notifies<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
 fn put(actor: &mut Actor) {
     let world = Arc::clone(&actor.world);
     let Some(mut bag) = open(actor, &world) else {
@@ -44,8 +55,9 @@ fn put(actor: &mut Actor) {
             world.bag.filled.notify_all();
         }
         1 => {
+            // Though it should be killed meanwhile.
+            let _notifies = Notifies(&world.bag.filled);
             actor.act_within(Rank::BAG);
-            world.bag.filled.notify_one();
         }
         2 => {
             world.bag.filled.notify_one();
@@ -61,7 +73,11 @@ fn put(actor: &mut Actor) {
 /// Takes one, waiting for it in one way or another. Waiting leaves the bag open to others, so that whatever was seen before is
 /// looked at again.
 fn take(actor: &mut Actor) {
-    let how = actor.how_long();
+    // Whatever ends the wait, it then waits for the lock, without end.
+    let how = match actor.how_long() {
+        _ if !actor.may_wait_for(Rank::BAG) => How::NotAtAll,
+        how => how,
+    };
     take_as(actor, how);
 }
 

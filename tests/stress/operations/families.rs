@@ -333,10 +333,11 @@ fn runtime(actor: &mut Actor) {
     world.close();
     // A runtime's end is waited for, which nobody should do while unwinding.
     let ended = catch_unwind(AssertUnwindSafe(|| actor.within(Rank::NOTHING).act()));
-    if actor.chance(2) {
-        drop(runtime);
-    } else {
-        let _in_time = runtime.shutdown_timeout(actor.brief());
+    match actor.below(3) {
+        0 => drop(runtime),
+        1 => drop(runtime.shutdown_timeout(actor.brief())),
+        // By one of its own greenlets.
+        _ => drop(runtime.handle().spawn(move || drop(runtime))),
     }
     if let Err(payload) = ended {
         resume_unwind(payload);

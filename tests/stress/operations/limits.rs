@@ -1,6 +1,7 @@
 //! Limits, shields, and kills that are caught: around anything.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Operation;
@@ -28,6 +29,10 @@ pub(super) const TABLE: &[Operation] = &[
     Operation::nest("catch_kill", 6, |actor| {
         let mut within = actor.within(Rank::NOTHING);
         let _ = greenhub::catch_kill(|| within.act());
+    }),
+    Operation::nest("a destructor that waits", 6, |actor| {
+        let _waits = WaitsOnDrop(actor.within(Rank::NOTHING));
+        actor.within(Rank::NOTHING).act();
     }),
     Operation::nest("catch_unwind", 2, |actor| {
         // What was caught so is delivered again.
@@ -90,4 +95,22 @@ fn shielded(actor: &mut Actor) {
         let _uninterrupted = Uninterrupted(&actor.world.faults);
         within.act();
     });
+}
+
+/// Waits when it is dropped, for as long as it may: while a kill or a limit unwinds, too, when it has its hub to itself.
+struct WaitsOnDrop(Actor);
+
+impl Drop for WaitsOnDrop {
+    fn drop(&mut self) {
+        let (world, length) = (Arc::clone(&self.0.world), self.0.brief() / 8);
+        match self.0.below(7) {
+            0 => greenhub::sleep(length),
+            1 => greenhub::yield_now(),
+            2 => drop(world.mutexes[0].lock.try_lock_for(length)),
+            3 => drop(world.rwlocks[0].lock.try_read_for(length)),
+            4 => drop(world.permits[1].semaphore.acquire_many_for(2, length)),
+            5 => drop(world.event.wait_timeout(length)),
+            _ => greenhub::park_timeout(length),
+        }
+    }
 }
