@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use common::{Kind, Tally, both_kinds_on, eventually, runtime, until_parked};
 use greenhub::channel::{Receiver, RecvError, unbounded};
+use greenhub::sync::{Mutex, ReentrantMutex, RwLock};
 use greenhub::{catch_kill, park, timeout};
 
 /// A channel whose only sender is let go of by a greenlet of the same hub, once it is unparked.
@@ -147,4 +148,49 @@ fn a_question_delivers_nothing() {
         });
         assert!(asking.join().unwrap());
     });
+}
+
+/// A lock that is formatted is tried, too, while what is printed to may be locked: nobody is let in between.
+#[test]
+fn formatting_a_locked_lock_yields_to_nobody() {
+    both_kinds_on(1, |kind| {
+        let (mutex, rwlock) = (Mutex::new(1), RwLock::new(2));
+        let reentrant = Arc::new(ReentrantMutex::new(3));
+        let holder = kind.spawn({
+            let reentrant = Arc::clone(&reentrant);
+            move || {
+                let _guard = reentrant.lock();
+                park();
+            }
+        });
+        until_parked(holder.greenlet());
+        let (_held, _written) = (mutex.lock(), rwlock.write());
+        let others = Tally::new();
+        let other = kind.spawn({
+            let others = others.clone();
+            move || others.add()
+        });
+        let began = std::time::Instant::now();
+        while began.elapsed() < Duration::from_millis(5) {
+            let text = format!("{mutex:?} {rwlock:?} {reentrant:?}");
+            assert!(text.contains("locked"), "{text}");
+        }
+        assert_eq!(others.get(), 0);
+        while mutex.try_lock().is_none() && rwlock.try_read().is_none() && others.get() == 0 {}
+        other.join().unwrap();
+        holder.greenlet().unpark();
+        holder.join().unwrap();
+    });
+}
+
+/// A thread's loop of yields is a loop of waits, however short.
+#[test]
+fn a_limit_ends_a_threads_loop_of_yields() {
+    let _watchdog = common::Watchdog::new();
+    let ended = timeout(Duration::from_millis(1), || {
+        loop {
+            greenhub::yield_now();
+        }
+    });
+    assert!(ended.is_err());
 }

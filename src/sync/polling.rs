@@ -2,10 +2,11 @@
 //! `lock_api`'s `Debug` tries the lock, too, and in the middle of formatting nobody may be let in between: what is printed to
 //! may be locked. Its calls are told from the others' by where they come from.
 
+use std::num::NonZeroUsize;
 use std::panic::Location;
 use std::sync::OnceLock;
 
-use lock_api::{GuardSend, Mutex, RawMutex, RawRwLock, RwLock};
+use lock_api::{GetThreadId, GuardSend, Mutex, RawMutex, RawRwLock, ReentrantMutex, RwLock};
 
 use crate::wait::yield_if_overdue;
 
@@ -19,17 +20,31 @@ pub(super) fn give_way_unless_formatting() {
     }
 }
 
-/// Where `lock_api` tries a lock that it formats.
-fn places_of_debug() -> &'static [&'static Location<'static>; 2] {
-    static PLACES: OnceLock<[&'static Location<'static>; 2]> = OnceLock::new();
+/// Where `lock_api` tries a lock that it formats. (A `ReentrantMutex` it tries at the same line for everyone: those who poll one
+/// give way to nobody.)
+fn places_of_debug() -> &'static [&'static Location<'static>; 3] {
+    static PLACES: OnceLock<[&'static Location<'static>; 3]> = OnceLock::new();
     PLACES.get_or_init(|| {
         let (mutex, rwlock) = (Mutex::<Probe, ()>::new(()), RwLock::<Probe, ()>::new(()));
+        let reentrant = ReentrantMutex::<Probe, OneThread, ()>::new(());
         // What is formatted does not matter, and cannot fail.
-        let _ = (format!("{mutex:?}"), format!("{rwlock:?}"));
-        // SAFETY: the probes are never locked, so nobody else refers to what they note.
-        let tried = unsafe { (mutex.raw(), rwlock.raw()) };
-        [tried.0.tried(), tried.1.tried()]
+        let _ = format!("{mutex:?} {rwlock:?} {reentrant:?}");
+        // SAFETY: the probes are never locked, so nobody is kept from anything.
+        let probes = unsafe { [mutex.raw(), rwlock.raw(), reentrant.raw()] };
+        probes.map(Probe::tried)
     })
+}
+
+/// Whoever asks is the same.
+struct OneThread;
+
+// SAFETY: the lock that asks is never locked.
+unsafe impl GetThreadId for OneThread {
+    const INIT: OneThread = OneThread;
+
+    fn nonzero_thread_id(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
 }
 
 /// A lock that is always taken, and knows who has tried it.
@@ -42,7 +57,8 @@ impl Probe {
 
     #[track_caller]
     fn note(&self) -> bool {
-        self.0.get_or_init(Location::caller);
+        let place = Location::caller();
+        self.0.get_or_init(|| place);
         false
     }
 }

@@ -6,7 +6,7 @@ use crate::context;
 use crate::greenlet::{Greenlet, Unparker};
 use crate::primitive::thread::Parker;
 
-/// What wakes the caller from [`park`](super::park).
+/// What wakes the caller from a [park](super::park()).
 pub(crate) fn current_unparker() -> Unparker {
     match context::greenlet() {
         // SAFETY: the calling greenlet's own.

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
-use super::interrupt::deliver_due_to;
+use super::interrupt::{deliver_due, deliver_due_to};
 use super::quiet_yield::yield_quietly;
 use crate::context::{self, Context};
 use crate::greenlet::{Header, Moment};
@@ -51,6 +51,7 @@ fn look_at_clock(context: &Context) {
 #[inline(always)]
 fn yield_as(greenlet: Option<NonNull<Header>>) {
     let Some(header) = greenlet else {
+        deliver_due();
         return std::thread::yield_now();
     };
     // SAFETY: the greenlet runs, so it is alive.

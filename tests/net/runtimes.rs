@@ -1,8 +1,6 @@
 //! Sockets that are waited for in several runtimes, or in several lanes of one.
 
-use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -12,6 +10,7 @@ use greenhub::net::unix::UnixStream;
 use greenhub::net::{Source, TcpStream, UdpSocket};
 use greenhub::runtime::Runtime;
 
+use crate::sources::pipe;
 use crate::worlds::{LONG, SHORT, listen, pair, until_parked, within};
 
 fn one_hub() -> Arc<Runtime> {
@@ -26,7 +25,10 @@ fn scene(wait: impl Fn() + Send + Sync + 'static, give: impl FnOnce() + Send + '
     (Arc::new(wait), Box::new(give))
 }
 
-const SCENES: [(&str, fn() -> Scene); 5] = [
+/// A scene's name, and what makes it.
+type Named = (&'static str, fn() -> Scene);
+
+const SCENES: [Named; 5] = [
     ("a read", || {
         let (near, far) = pair();
         scene(
@@ -75,8 +77,8 @@ const SCENES: [(&str, fn() -> Scene); 5] = [
         )
     }),
     ("a pipe", || {
-        let (near, far) = std::io::pipe().unwrap();
-        let near = Source::new(File::from(OwnedFd::from(near))).unwrap();
+        let (near, far) = pipe();
+        let near = Source::new(near).unwrap();
         scene(
             move || (&near).read_exact(&mut [0]).unwrap(),
             move || (&far).write_all(b"x").unwrap(),
@@ -230,12 +232,12 @@ fn readers_of_several_runtimes_share_a_socket_and_lose_nothing() {
                         .map(|number| {
                             let (near, received) = (Arc::clone(&near), Arc::clone(&received));
                             greenhub::spawn(move || {
-                                let mut read = || (&*near).read(&mut [0]).unwrap();
+                                let read = || (&*near).read(&mut [0]).unwrap();
                                 for round in 0.. {
                                     let patience = Duration::from_micros(round * 7 % 200);
                                     let read = match number {
                                         0 => Ok(read()),
-                                        _ => greenhub::timeout(patience, &mut read),
+                                        _ => greenhub::timeout(patience, read),
                                     };
                                     match read {
                                         Ok(0) => break,

@@ -14,7 +14,7 @@ use greenhub::runtime::Runtime;
 use crate::worlds::{LONG, SHORT, Task, World, everywhere, pair, pattern, until_parked, within};
 
 /// Both ends of a pipe: what is written to the second can be read from the first.
-fn pipe() -> (File, File) {
+pub(crate) fn pipe() -> (File, File) {
     let mut ends = [0; 2];
     // SAFETY: there is room for two descriptors.
     assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
