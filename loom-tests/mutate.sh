@@ -138,25 +138,48 @@ mutate 'survey: the last answer wakes nobody' $survey surveying 's/if inner\.mis
 mutate 'survey: an answer comes after the end' $survey surveying 's/inner\.closed = true;//'
 
 ring=src/channel/ring.rs
-mutate 'ring: a message is not published' $ring channels 's/slot\.stamp\.store\(place\.0\.wrapping_add\(1\), Ordering::Release\)/slot.stamp.store(place.0.wrapping_add(1), Ordering::Relaxed)/'
+mutate 'ring: a message is not published' $ring channels 's/\.store\(place\.position \+ WRITTEN, Ordering::Release\)/.store(place.position + WRITTEN, Ordering::Relaxed)/'
 mutate 'ring: a message is not acquired' $ring channels 's/let stamp = slot\.stamp\.load\(Ordering::Acquire\)/let stamp = slot.stamp.load(Ordering::Relaxed)/'
-mutate 'ring: a freed place is not published' $ring channels 's/\.store\(head\.wrapping_add\(self\.slots\.len\(\)\), Ordering::Release\)/.store(head.wrapping_add(self.slots.len()), Ordering::Relaxed)/'
+mutate 'ring: a freed place is not published' $ring channels 's/\.store\(position\.wrapping_add\(self\.round\), Ordering::Release\)/.store(position.wrapping_add(self.round), Ordering::Relaxed)/'
 mutate 'ring: a freed place is not acquired' $ring channels 's/let stamp = self\.slot\(tail\)\.stamp\.load\(Ordering::Acquire\)/let stamp = self.slot(tail).stamp.load(Ordering::Relaxed)/'
+mutate 'ring: what is reserved is still found' $ring selecting 's/stamp == head \+ WRITTEN\n            \|\| stamp == head \+ GIVEN_UP\n            \|\| /stamp != head || /'
+mutate 'ring: the last place stays claimed' $ring selecting 's/(let was_last.*?self\.after\(position\),\n\s*)position,/$1self.after(position),/s'
+mutate 'ring: who gives up passes over nothing' $ring selecting 's/while self\.slot\(head\)\.stamp\.load\(Ordering::Acquire\) == head \+ GIVEN_UP/while false/'
+
+list=src/channel/list.rs
+mutate 'list: a message is not published' $list selecting 's/slot\.state\.fetch_or\(WRITTEN, Ordering::Release\)/slot.state.fetch_or(WRITTEN, Ordering::Relaxed)/'
+mutate 'list: a message is not acquired' $list selecting 's/while self\.state\.load\(Ordering::Acquire\) & WRITTEN/while self.state.load(Ordering::Relaxed) & WRITTEN/'
+mutate 'list: a receiver does not wait for the message' $list selecting 's/(unsafe fn slot\(.*?)slot\.until_written\(\);/$1/s'
+mutate 'limited: what is received leaves no room' src/channel/limited.rs selecting 's/(unsafe fn give_up.*?)self\.free\(\);/$1/s'
 
 channel=src/channel/buffered.rs
 mutate 'channel: no fence after a send' $channel channels 's/(fn after_send.*?)fence\(Ordering::SeqCst\);/$1/s'
 mutate 'channel: no fence after a receive' $channel channels 's/(fn after_recv.*?)fence\(Ordering::SeqCst\);/$1/s'
-mutate 'channel: a receiver on the list does not look again' $channel channels 's/\(self\.store\.has_message\(\) \|\| self\.is_closed\(\)\)\.then_some\(\(\)\)/None::<()>/'
-mutate 'channel: a sender on the list does not look again' $channel channels 's/\(self\.store\.has_room\(\) \|\| self\.is_closed\(\)\)\.then_some\(\(\)\)/None::<()>/'
+mutate 'channel: a receiver on the list does not look again' $channel channels 's/self\.can_recv\(\)\.then_some\(\(\)\)/None::<()>/'
+mutate 'channel: a sender on the list does not look again' $channel channels 's/self\.can_send\(\)\.then_some\(\(\)\)/None::<()>/'
 mutate 'channel: who receives passes nothing on' $channel channels 's/(fn after_recv.*?)if self\.receivers\.has_waiters\(\) && self\.store\.has_message\(\)/$1if false/s'
-mutate 'channel: a place that is given up is not offered' $channel channels 's/self\.after_recv\(\);\n                    if let Some\(message\) = taken \{/if let Some(message) = taken {\n self.after_recv();/'
 mutate 'channel: what is sent too late stays' $channel channels 's/if self\.closed\.load\(Ordering::Relaxed\) \{/if false {/'
 mutate 'channel: the last receiver wakes no sender' $channel channels 's/self\.senders\.lock\(\)\.complete_all\(Token::Closed\);//'
+mutate 'channel: who selects tells nobody' $channel selecting 's/(fn select_recv.*?)self\.pass_on_to_receivers\(\);/$1/s'
+mutate 'channel: who puts back tells nobody' $channel selecting 's/(fn put_back.*?)self\.pass_on_to_receivers\(\);/$1/s'
+mutate 'channel: no fence after putting back' $channel selecting 's/(fn pass_on_to_receivers.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'channel: who gives up tells no sender' $channel selecting 's/(fn give_up.*?)self\.pass_on_to_senders\(\);/$1/s'
+mutate 'channel: no fence after giving up' $channel selecting 's/(fn pass_on_to_senders.*?)fence\(Ordering::SeqCst\);/$1/s'
+mutate 'channel: a receiver does not look for what was put back' $channel selecting 's/ \|\| self\.returned\.len\(\) != 0//'
 
 rendezvous=src/channel/rendezvous.rs
 mutate 'rendezvous: who is on the list does not look again' $rendezvous channels 's/channel\.is_closed\(\) \|\| theirs\.has_others\(node, is_no_observer\)/channel.is_closed()/'
 mutate 'rendezvous: who leaves wakes nobody' $rendezvous channels 's/self\.receivers\.lock\(\)\.complete_all\(Token::Closed\);//'
-mutate 'rendezvous: a message for one who withdrew stays there' $rendezvous channels 's/\|tag, \(\)\| content\.set\(Some\(unsafe \{ Packet::exchange\(tag, Content::Empty\) \}\)\)/|_, ()| ()/'
+mutate 'rendezvous: a message for one who withdrew has gone' $rendezvous channels 's/(fn find<T>.*?)Given::Withdrawn => \{\}/$1Given::Withdrawn => return Some(Found::Moved),/s'
+mutate 'rendezvous: what was brought and left is lost' $rendezvous selecting 's/self\.returned\.put\(0, meeting\);/drop(meeting);/'
+mutate 'rendezvous: who leaves a message tells nobody' $rendezvous selecting 's/tell_first\(&mut receivers, is_no_observer\);//'
+mutate 'rendezvous: a receiver does not look for what was left' $rendezvous selecting 's/ \|\| self\.0\.returned\.len\(\) != 0//'
+
+meeting=src/channel/meeting.rs
+mutate 'meeting: a sender does not wait until it is received' $meeting selecting 's/self\.until_not\(Step::Offered, WaitKind::Send\);//'
+mutate 'meeting: a receiver does not wait until it is brought' $meeting selecting 's/self\.until_not\(Step::Expected, WaitKind::Receive\);//'
+mutate 'meeting: who leaves tells nobody' $meeting selecting 's/locked\.move_on\(Step::Left\);/locked.step = Step::Left;/'
+mutate 'meeting: a message is brought to one who has left' $meeting selecting 's/let is_expected = locked\.step == Step::Expected;/let is_expected = true;/'
 
 condvar=src/sync/condvar.rs
 mutate 'condvar: it unlocks before it is on the list' $condvar conditions 's/unsafe \{ raw\.unlock\(\) \};\n            None/None/; s/let waited = self\.waiters/unsafe { raw.unlock() };\n        let waited = self.waiters/'

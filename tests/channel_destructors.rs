@@ -191,6 +191,24 @@ fn payloads_that_panic_end_nothing() {
     assert!(catch_unwind(AssertUnwindSafe(|| drop(payload))).is_err());
 }
 
+/// Each message lets go of a sender of the channel that is being emptied: not one within the other.
+#[test]
+fn a_hundred_thousand_messages_with_senders_are_dropped_one_after_the_other() {
+    everywhere(|_| {
+        struct Knot(#[expect(dead_code, reason = "held")] Sender<Knot>);
+        for (sender, receiver) in [bounded(100_001), unbounded()] {
+            for _ in 0..100_000 {
+                sender.send(Knot(sender.clone())).ok().unwrap();
+            }
+            let mut list = Select::new();
+            list.send(&sender);
+            let operation = list.select();
+            drop(receiver);
+            assert!(panic_of(move || operation.index()).contains("without completing"));
+        }
+    });
+}
+
 /// A destructor that uses the channel in which it was.
 #[test]
 fn a_destructor_may_send_and_select() {

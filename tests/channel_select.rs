@@ -155,7 +155,7 @@ fn a_place_that_is_given_up_elsewhere_drops_nothing_there() {
 #[test]
 fn a_message_that_is_put_back_goes_to_one_who_waits() {
     everywhere(|kind| {
-        for (sender, receiver) in holding() {
+        for (sender, receiver) in holding().into_iter().chain([bounded(1)]) {
             sender.send(5).unwrap();
             let mut list = Select::new();
             list.recv(&receiver);

@@ -43,6 +43,8 @@ pub(super) struct Buffered<Q: Store> {
     returned: Returned<Place>,
     /// One side is gone.
     closed: AtomicBool,
+    /// And a place was given up since, at which `discard` may have had to stop.
+    has_rest: AtomicBool,
     receivers: CachePadded<WaitQueue<()>>,
     senders: CachePadded<WaitQueue<()>>,
 }
@@ -63,13 +65,13 @@ impl<Q: Store> Buffered<Q> {
             store,
             returned: Returned::new(),
             closed: AtomicBool::new(false),
+            has_rest: AtomicBool::new(false),
             receivers: CachePadded::new(WaitQueue::new(())),
             senders: CachePadded::new(WaitQueue::new(())),
         }
     }
 
-    /// One side is gone.
-    pub(super) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         // Acquire pairs with the swap in `close`: what the last of the other side did comes before.
         self.closed.load(Ordering::Acquire)
     }
@@ -136,6 +138,17 @@ impl<Q: Store> Buffered<Q> {
         unsafe { self.store.give_up(place) };
         self.pass_on_to_senders();
         self.pass_on_to_receivers();
+        // After the fence in there: either this sees that the receivers are gone, or they that the place is free.
+        if self.is_closed() {
+            self.has_rest.store(true, Ordering::Release);
+        }
+    }
+
+    /// The receivers are gone: drops what was sent behind a place that was given up later. For those who hold a sender.
+    pub(super) fn discard_rest(&self) {
+        if self.has_rest.load(Ordering::Relaxed) && self.has_rest.swap(false, Ordering::Acquire) {
+            self.discard();
+        }
     }
 
     /// Reserves a message, without waiting.
@@ -271,6 +284,20 @@ impl<Q: Store> Buffered<Q> {
     /// How many there may be.
     pub(super) fn capacity(&self) -> Option<usize> {
         self.store.capacity()
+    }
+
+    /// Claims a place that may be filled much later: whoever else can send is told at once.
+    pub(super) fn select_send(&self) -> Result<Place, Missed> {
+        let place = self.try_claim()?;
+        self.pass_on_to_senders();
+        Ok(place)
+    }
+
+    /// Reserves a message that may be received much later: whoever else can receive is told at once.
+    pub(super) fn select_recv(&self) -> Result<Place, Missed> {
+        let place = self.try_reserve()?;
+        self.pass_on_to_receivers();
+        Ok(place)
     }
 
     /// Tells the next sender, as one that was told and did not send, or has yet to.

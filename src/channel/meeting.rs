@@ -16,6 +16,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use crate::greenlet::WaitKind;
+use crate::primitive::NoUnwind;
 use crate::wait::{Locked, Node, Shield, Token, Wait, WaitQueue};
 
 /// The meeting.
@@ -152,6 +153,8 @@ impl<T> Meeting<T> {
     #[track_caller]
     fn until_not(&self, step: Step, kind: WaitKind) {
         let _shield = Shield::raise();
+        // The other has what is on this stack.
+        let no_unwind = NoUnwind::begin();
         while self.0.lock().step == step {
             let has_moved = |locked: &mut Locked<'_, Exchange<T>>, _: &Node| {
                 (locked.step != step).then_some(())
@@ -159,6 +162,7 @@ impl<T> Meeting<T> {
             // However it ends: the step is what counts.
             let _ = self.0.wait(Wait::new(kind, None), has_moved, |_| ());
         }
+        no_unwind.end();
     }
 }
 

@@ -84,10 +84,7 @@ impl<T> Enqueue for Sender<T> {
 unsafe impl<T> Operation for Sender<T> {
     fn begin(&self) -> Option<Begun> {
         begun(on_buffered!(&self.shared.flavor,
-            channel => channel.try_claim().map(|place| {
-                channel.pass_on_to_senders();
-                Begun::Place(place)
-            }),
+            channel => channel.select_send().map(Begun::Place),
             zero => zero.try_promise().map(Begun::at)))
     }
 
@@ -188,10 +185,7 @@ unsafe impl<T> Operation for Receiver<T> {
     fn begin(&self) -> Option<Begun> {
         match &self.source {
             Source::Shared(shared) => begun(on_buffered!(&shared.flavor,
-                channel => channel.try_reserve().map(|place| {
-                    channel.pass_on_to_receivers();
-                    Begun::Place(place)
-                }),
+                channel => channel.select_recv().map(Begun::Place),
                 zero => zero.try_find().map(Begun::at))),
             Source::Clock(clock, _) => clock.take().map(Begun::Time),
             Source::Never => None,

@@ -54,8 +54,7 @@ impl<T> Rendezvous<T> {
         }
     }
 
-    /// One side is gone.
-    pub(super) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 

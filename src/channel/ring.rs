@@ -264,13 +264,17 @@ impl<T> Store for Ring<T> {
     fn has_room(&self) -> bool {
         let tail = self.tail.load(Ordering::SeqCst);
         let stamp = self.slot(tail).stamp.load(Ordering::SeqCst);
-        // Out of date: look again. Not yet read: full.
+        // Of the round before: not yet read. Out of date: look again.
         stamp == tail || self.tail.load(Ordering::SeqCst) != tail
     }
 
     fn has_message(&self) -> bool {
         let head = self.head.load(Ordering::SeqCst);
-        self.slot(head).stamp.load(Ordering::SeqCst) != head
+        let stamp = self.slot(head).stamp.load(Ordering::SeqCst);
+        // Of the round before: reserved, and not yet read. Out of date: look again.
+        stamp == head + WRITTEN
+            || stamp == head + GIVEN_UP
+            || self.head.load(Ordering::SeqCst) != head
     }
 
     fn len(&self) -> usize {

@@ -89,10 +89,7 @@ impl<T> Shared<T> {
 
     /// One holder fewer. The last closes the channel: receivers take what is there, and then learn of it.
     pub(super) fn remove_sender(&self) {
-        // The receivers are gone. What was sent behind a place that was given up later is still there.
-        if on_buffered!(&self.flavor, channel => channel.is_closed(), zero => zero.is_closed()) {
-            self.discard();
-        }
+        on_buffered!(&self.flavor, channel => channel.discard_rest(), _zero => ());
         // AcqRel, as `Arc`'s: what all of them sent comes before the closing.
         if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.close();

@@ -114,18 +114,32 @@ impl<T> Channel<T> {
 
     /// A `select` does so for a send that it has chosen.
     pub(crate) fn claim(&self) -> Option<Claimed<'_, T>> {
-        let place = on!(self, channel => channel.try_claim()).ok()?;
-        on!(self, channel => channel.pass_on_to_senders());
+        let place = on!(self, channel => channel.select_send()).ok()?;
         Some(Claimed {
             channel: self,
             place,
         })
     }
 
+    /// A `select` of a receive does so. `None`: the senders are gone.
+    pub(crate) fn select(&self) -> Option<Reserved<'_, T>> {
+        loop {
+            match on!(self, channel => channel.select_recv()) {
+                Err(Missed::NotNow) => {}
+                reserved => {
+                    return reserved.ok().map(|place| Reserved {
+                        channel: self,
+                        place,
+                    });
+                }
+            }
+            let _ = wait_any(&[(self, 0)], WaitKind::Select, None);
+        }
+    }
+
     /// A `select` does so for a receive that it has chosen.
     pub(crate) fn reserve(&self) -> Option<Reserved<'_, T>> {
-        let place = on!(self, channel => channel.try_reserve()).ok()?;
-        on!(self, channel => channel.pass_on_to_receivers());
+        let place = on!(self, channel => channel.select_recv()).ok()?;
         Some(Reserved {
             channel: self,
             place,

@@ -14,6 +14,7 @@ mod offloading;
 mod parking;
 mod placing;
 mod readiness;
+mod selecting;
 mod shutdown;
 mod surveying;
 mod timers;
