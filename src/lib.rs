@@ -23,7 +23,8 @@
 //! # Two promises about threads
 //!
 //! A greenlet from [`spawn`] is *settled* once it has run: it stays on its OS thread, so thread-locals and whatever else
-//! belongs to a thread are safe to use. Nothing `unsafe` is asked of you. [`spawn_migrating`] makes one that moves to an
+//! belongs to a thread are safe to use, with the two exceptions [below](#what-to-keep-out-of-greenlets). Nothing `unsafe` is asked of
+//! you. [`spawn_migrating`] makes one that moves to an
 //! idle core at any wait; what it must promise for that, its documentation lists.
 //!
 //! # Two lanes
@@ -47,8 +48,14 @@
 //! * Calls that block the OS thread, such as `std::thread::sleep`: they stop the whole hub. Use this crate's, or [`offload()`]
 //!   them.
 //! * A std lock held across a wait: another greenlet of the same hub that wants it blocks the thread that would release it.
-//! * A `thread_local!` whose initialiser waits, and crates that save and restore a thread-local around a closure that
-//!   waits: the greenlets of a hub share its thread's. [`greenlet_local!`] gives each greenlet its own.
+//! * A `thread_local!` whose initialiser waits: **undefined behaviour**, in safe code. The greenlets of a hub share its thread's variables, and
+//!   another one that uses the variable meanwhile makes its value, too; std drops one of the two while there are references to
+//!   it. Nothing can prevent or notice that. [`greenlet_local!`] gives each greenlet its own.
+//! * Crates that set a thread-local around a closure and restore it after, such as `scoped-tls`, if the closure waits: **undefined
+//!   behaviour** as well. Two greenlets that do so by turns leave each other's pointers behind.
+//! * Waits in destructors that run while something unwinds: a panic, a kill, or a time limit. A lock, a send, a join, and the flush
+//!   of a `BufWriter` over a socket are waits. Such a greenlet cannot park and blocks its hub, for ever if whoever could end the wait
+//!   is settled there. The [`detector`] tells; of a lock whose holder is there at once.
 //! * `fork` without `exec`: the child has one thread, and none of the hubs.
 
 // The protocols alone are modelled: stack switches, pollers and signals are beyond loom.

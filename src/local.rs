@@ -116,7 +116,11 @@ impl<T: 'static> LocalKey<T> {
             Ok(None) => {
                 context::with_locals(|locals| locals.insert(self.address(), Box::new(value)));
             }
-            Err(error) => panic!("{error}"),
+            Err(error) => {
+                // Before the unwinding, in which its destructor must not wait.
+                drop(value);
+                panic!("{error}")
+            }
         }
     }
 

@@ -169,6 +169,43 @@ macro_rules! programs {
                 }
             }
 
+            /// What an expression makes on its way to a channel lives as long as the whole.
+            #[test]
+            fn a_case_may_borrow_from_a_temporary() {
+                let _watchdog = Watchdog::new();
+                fn next(words: Option<&Receiver<u8>>, full: Option<&Sender<u8>>) -> Option<u8> {
+                    let shared = std::sync::Mutex::new((unbounded().1, 7));
+                    let sender = std::cell::RefCell::new(bounded(0).0);
+                    select! {
+                        recv(words.unwrap_or(&never())) -> word => word.ok(),
+                        recv(shared.try_lock().unwrap().0) -> never_sent => {
+                            // The guard is still there, and the body may see that.
+                            assert!(shared.try_lock().is_err());
+                            never_sent.ok().or(Some(0))
+                        }
+                        send(full.unwrap_or(&bounded(0).0), 1) -> sent => sent.ok().map(|()| 1),
+                        send(sender.borrow().clone(), 2) -> _ => None,
+                    }
+                }
+                let (word, words) = unbounded();
+                let (full, _filled) = bounded(1);
+                full.send(0).unwrap();
+                word.send(5).unwrap();
+                let mut seen = BTreeSet::new();
+                while seen.len() < 3 {
+                    seen.insert(next(Some(&words), Some(&full)));
+                    let _ = word.try_send(5);
+                }
+                // A channel whose other side is gone is ready.
+                assert_eq!(seen, [None, Some(0), Some(5)].into());
+                let message = select_biased! {
+                    recv(Some(&words).filter(|_| false).unwrap_or(&never())) -> word => word,
+                    recv({ let same = &words; same.clone() }) -> word => word,
+                    default(Duration::from_secs(60)) => Ok(0),
+                };
+                assert_eq!(message, Ok(5));
+            }
+
             #[test]
             fn errors_give_the_message_back() {
                 let (sender, receiver) = bounded(1);

@@ -311,11 +311,11 @@ fn loops_that_ask_let_those_run_whom_they_ask_for() {
         group.spawn(greenhub::yield_now);
         while !group.is_empty() {}
         group.spawn(greenhub::yield_now);
-        while group.len() > 0 {}
+        while group.len() == 1 {}
         let _detached = pool.spawn(greenhub::yield_now);
         while !pool.is_empty() {}
         let _detached = pool.spawn(greenhub::yield_now);
-        while pool.len() > 0 {}
+        while pool.len() == 1 {}
         let _detached = pool.spawn(greenhub::yield_now);
         while pool.free_count() == 0 {}
         let _detached = pool.spawn(greenhub::yield_now);

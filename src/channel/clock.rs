@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::greenlet::WaitKind;
 use crate::primitive::sync::Mutex;
-use crate::wait::{Locked, Node, Token, Wait, WaitQueue, has_passed};
+use crate::wait::{Locked, Node, Token, Wait, WaitQueue, Waited, has_passed};
 
 /// The clock of one channel.
 #[derive(Debug)]
@@ -88,15 +88,12 @@ impl Clock {
             if let Some(due) = self.take() {
                 return Some(due);
             }
-            if has_passed(deadline) {
-                return None;
-            }
             let until = [self.next(), deadline].into_iter().flatten().min();
             let look = |_: &mut Locked<'_, ()>, _: &Node| self.is_due().then_some(());
-            // However it ends: the time is what counts.
-            let _ = self
-                .waiters
-                .wait(Wait::new(WaitKind::Receive, until), look, |_| ());
+            let wait = Wait::new(WaitKind::Receive, until);
+            if self.waiters.wait(wait, look, |_| ()) == Waited::TimedOut && has_passed(deadline) {
+                return self.take();
+            }
         }
     }
 }

@@ -12,6 +12,10 @@
 //! waits as everything here does: a greenlet parks, an OS thread blocks, and a kill or a
 //! [`timeout`](crate::timeout) breaks it off without losing a message.
 //!
+//! A loop that asks again and again (`try_recv`, `try_send`, `is_empty`, `len`, a `select!` with a default, ..) lets the
+//! others of its hub run once a millisecond: what has been tried in vain counts as a [`checkpoint`](crate::checkpoint), but
+//! one that delivers no kill.
+//!
 //! | file | what |
 //! | --- | --- |
 //! | `sender`, `receiver` | the two sides |

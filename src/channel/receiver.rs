@@ -11,7 +11,7 @@ use super::error::{RecvError, RecvTimeoutError, TryRecvError};
 use super::shared::Shared;
 use crate::greenlet::WaitKind;
 use crate::primitive::sync::Arc;
-use crate::wait::{deadline_after, has_passed, park};
+use crate::wait::{deadline_after, has_passed, park, yield_if_overdue};
 
 /// The receiving side of a channel. Clones take messages from the same one, each message going to one of them; the channel is
 /// disconnected when the last is dropped.
@@ -70,8 +70,13 @@ impl<T> Receiver<T> {
         match unsafe { self.try_recv_into(message.as_mut_ptr()) } {
             // SAFETY: it has been received.
             Ok(()) => Ok(unsafe { message.assume_init() }),
-            Err(Missed::NotNow) => Err(TryRecvError::Empty),
-            Err(Missed::Closed) => Err(TryRecvError::Disconnected),
+            Err(missed) => {
+                yield_if_overdue();
+                Err(match missed {
+                    Missed::NotNow => TryRecvError::Empty,
+                    Missed::Closed => TryRecvError::Disconnected,
+                })
+            }
         }
     }
 
@@ -157,10 +162,13 @@ impl<T> Receiver<T> {
             unsafe { into.write(message_of(at)) };
             return Ok(());
         }
-        while !has_passed(deadline) {
+        loop {
+            // Even if there is no time left: a loop around this must not keep the hub to itself.
             park(WaitKind::Receive, deadline);
+            if has_passed(deadline) {
+                return Err(Missed::NotNow);
+            }
         }
-        Err(Missed::NotNow)
     }
 
     /// There is no message in the channel. One without capacity is always empty.
@@ -178,6 +186,7 @@ impl<T> Receiver<T> {
     /// How many messages are in the channel.
     #[must_use]
     pub fn len(&self) -> usize {
+        yield_if_overdue();
         match &self.source {
             Source::Shared(shared) => shared.len(),
             Source::Clock(clock, _) => usize::from(clock.is_due()),

@@ -14,7 +14,9 @@ use super::receiver::Receiver;
 use super::selected::{Case, SelectedOperation};
 use super::sender::Sender;
 use crate::greenlet::WaitKind;
-use crate::wait::{Enqueue, Outcome, Token, deadline_after, has_passed, wait_any};
+use crate::wait::{
+    Enqueue, Outcome, Token, deadline_after, has_passed, wait_any, yield_if_overdue,
+};
 
 /// So many operations need no allocation.
 const FEW: usize = 8;
@@ -134,7 +136,10 @@ impl<'a> Select<'a> {
     ///
     /// If there is none.
     pub fn try_select(&mut self) -> Result<SelectedOperation<'a>, TrySelectError> {
-        self.run(Limit::Now).ok_or(TrySelectError)
+        self.run(Limit::Now).ok_or_else(|| {
+            yield_if_overdue();
+            TrySelectError
+        })
     }
 
     /// Selects an operation, waiting until one can be done. One whose other side is gone can: it is completed with an error.
@@ -181,7 +186,10 @@ impl<'a> Select<'a> {
     ///
     /// If there is none.
     pub fn try_ready(&mut self) -> Result<usize, TryReadyError> {
-        self.find_ready(Limit::Now).ok_or(TryReadyError)
+        self.find_ready(Limit::Now).ok_or_else(|| {
+            yield_if_overdue();
+            TryReadyError
+        })
     }
 
     /// Waits until an operation can be done, and returns its number. By the time it is, another may have been faster.

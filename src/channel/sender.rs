@@ -9,7 +9,7 @@ use super::buffered::Missed;
 use super::error::{SendError, SendTimeoutError, TrySendError};
 use super::shared::Shared;
 use crate::primitive::sync::Arc;
-use crate::wait::deadline_after;
+use crate::wait::{deadline_after, yield_if_overdue};
 
 /// The sending side of a channel. Clones send into the same one; it is disconnected when the last of them is dropped.
 ///
@@ -55,8 +55,13 @@ impl<T> Sender<T> {
         // SAFETY: the message is there.
         match unsafe { self.shared.try_send(&raw const message) } {
             Ok(()) => self.sent(message),
-            Err(Missed::NotNow) => return Err(TrySendError::Full(message)),
-            Err(Missed::Closed) => return Err(TrySendError::Disconnected(message)),
+            Err(missed) => {
+                yield_if_overdue();
+                return Err(match missed {
+                    Missed::NotNow => TrySendError::Full(message),
+                    Missed::Closed => TrySendError::Disconnected(message),
+                });
+            }
         }
         Ok(())
     }
@@ -118,6 +123,7 @@ impl<T> Sender<T> {
     /// How many messages are in the channel.
     #[must_use]
     pub fn len(&self) -> usize {
+        yield_if_overdue();
         self.shared.len()
     }
 

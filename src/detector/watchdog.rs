@@ -50,14 +50,21 @@ use crate::wait;
 /// How long the end of `greenhub::run` waits for reports. To find the names of a large program's functions takes a while.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A slice whose greenlet waits for what will never be, and the slice's number.
+#[derive(Clone, Copy)]
+struct HopelessSlice {
+    number: u64,
+    wait: Hopeless,
+}
+
 /// A runtime's detector, as its hubs see it.
 pub(crate) struct Watchdog {
     settings: BlockingDetector,
     /// The hubs' threads, each while it is there.
     targets: Box<[Mutex<Option<Target>>]>,
     sites: Arc<Mutex<Sites>>,
-    /// Waits that will never end, by hub, and in which slice: these are told of at once.
-    hopeless: Box<[Mutex<Option<(u64, Hopeless)>>]>,
+    /// The last wait of each hub that will never end: it is told of at once.
+    hopeless: Box<[Mutex<Option<HopelessSlice>>]>,
     /// Only if reports are denied.
     verdicts: Option<Arc<Verdicts>>,
     on_their_way: Arc<OnTheirWay>,
@@ -157,7 +164,10 @@ impl Observer for Watchdog {
     }
 
     fn wait_is_hopeless(&self, hub: usize, slice: u64, hopeless: Hopeless) {
-        *self.hopeless[hub].lock() = Some((slice, hopeless));
+        *self.hopeless[hub].lock() = Some(HopelessSlice {
+            number: slice,
+            wait: hopeless,
+        });
         self.unparker.unpark();
     }
 
@@ -351,8 +361,8 @@ impl Patrol {
     /// What was said of the wait in which the slice of this number is.
     fn hopeless_wait(&self, hub: usize, number: u64) -> Option<Hopeless> {
         let told = *self.watchdog.hopeless[hub].lock();
-        told.filter(|(slice, _)| *slice == number)
-            .map(|(_, hopeless)| hopeless)
+        told.filter(|slice| slice.number == number)
+            .map(|slice| slice.wait)
     }
 
     /// What the hub's thread does, and a copy of its stack, as long as it is in that slice.

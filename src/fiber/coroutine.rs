@@ -3,6 +3,12 @@
 //! This is where a slice begins and ends, and the only file that names corosensei. Its coroutines unwind when they
 //! are dropped, catch what unwinds out of them, and carry values both ways. A fiber wants none of this: it is run
 //! to its end or never freed, what it runs catches its own panics, and what passes at a switch is one byte.
+//!
+//! What a switch keeps is what a call keeps, but for the floating-point environment (on x86-64 the control bits of MXCSR and of
+//! the x87's control word: rounding, flush to zero, masked exceptions). That stays as the thread has it: what a fiber
+//! sets, all fibers find that run on the thread after it, until one sets it back. To read both words and compare them at
+//! each suspension, and to load them where they differ, was measured at 0.6 to 1.1 ns, of 12 to 15 for a yield: 7 % for all, for what
+//! next to nobody does, and who does it can do between two waits.
 
 use std::mem::ManuallyDrop;
 use std::process;

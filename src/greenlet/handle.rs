@@ -171,7 +171,8 @@ impl Greenlet {
     ///
     /// A greenlet that catches the unwinding is killed again at its next wait. As with a panic, a std lock that it holds is
     /// poisoned, a `LazyLock` whose initialiser waits is, too, and the process is aborted if a C function is among the
-    /// callers. While it unwinds a wait blocks its OS thread: a destructor should not wait for another greenlet.
+    /// callers. While it unwinds a wait blocks its OS thread: a destructor (of a `BufWriter`, which flushes, say) should not wait for
+    /// another greenlet, which may be settled on the same hub and never run again.
     pub fn kill(&self) {
         match self.header().state().kill() {
             // SAFETY: this call has moved the state from FRESH to DONE: the closure is ours.

@@ -7,12 +7,12 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 use super::delay::Delay;
-use super::discard::{caught, discard};
+use super::discard::discard;
 use super::failure::Failure;
 use super::hopeless::Hopeless;
 use super::id::GreenletId;
 use super::interrupts::Interrupts;
-use super::join_cell::{Completed, JoinCell};
+use super::join_cell::JoinCell;
 use super::local::Locals;
 use super::spawn::Spawn;
 use super::state::{Phase, State};
@@ -344,68 +344,6 @@ impl Header {
         if !unsafe { self.home().as_ref() }.is_closing() {
             self.state.refuse_kill();
             self.interrupts.forget_kill();
-        }
-    }
-
-    /// Drops the closure unrun, and completes the greenlet with the failure: all of it where the caller runs.
-    ///
-    /// # Safety
-    ///
-    /// The caller must have moved the state from FRESH to DONE, and hold a reference.
-    #[cold]
-    pub(crate) unsafe fn cancel(this: NonNull<Header>, failure: Failure) {
-        // SAFETY: the closure is the caller's, and the header alive.
-        unsafe {
-            (this.as_ref().vtable.cancel)(this, failure);
-            let completed = Header::complete(this);
-            Header::run_foreign(this, completed);
-            this.as_ref().delay.release();
-        }
-    }
-
-    /// The output is in its place. What has to be done next may be somebody else's code, and wait.
-    ///
-    /// # Safety
-    ///
-    /// The caller must have put the output there, once, and hold a reference.
-    #[inline]
-    pub(crate) unsafe fn complete(this: NonNull<Header>) -> Completed<Waker> {
-        // SAFETY: the header is alive.
-        unsafe { this.as_ref() }.join.complete()
-    }
-
-    /// The greenlet itself, completed: does what completing it has left to be done. That may wait, but neither a kill nor a time
-    /// limit breaks it off, and may use locals for the first time.
-    ///
-    /// # Safety
-    ///
-    /// Called once, on the greenlet's own stack, with what [`Header::complete`] returned.
-    #[cold]
-    pub(crate) unsafe fn serve(this: NonNull<Header>, completed: Completed<Waker>) {
-        // SAFETY: a greenlet that runs is alive.
-        let header = unsafe { this.as_ref() };
-        header.shield();
-        // SAFETY: as the caller says.
-        unsafe { Header::run_foreign(this, completed) };
-        if let Err(failure) = header.drop_locals() {
-            failure.ignore();
-        }
-    }
-
-    /// # Safety
-    ///
-    /// `completed` must be what [`Header::complete`] returned.
-    unsafe fn run_foreign(this: NonNull<Header>, completed: Completed<Waker>) {
-        match completed {
-            // Its panic has been reported by the panic hook, and has nowhere else to go.
-            Completed::Wake(waker) => {
-                if let Err(failure) = caught(|| waker.wake()) {
-                    failure.ignore();
-                }
-            }
-            Completed::Unwatched => {}
-            // SAFETY: the join cell makes us the output's owner.
-            Completed::Detached => unsafe { (this.as_ref().vtable.drop_output)(this) },
         }
     }
 

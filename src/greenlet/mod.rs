@@ -8,6 +8,7 @@ mod body;
 mod delay;
 mod details;
 mod discard;
+mod ending;
 mod error;
 mod failure;
 mod handle;

@@ -115,7 +115,7 @@ impl Pool {
         if self
             .greenlets
             .list(greenlet, began, Greenlet::has_ended)
-            .is_killed()
+            .settle()
         {
             handle.kill();
         }
@@ -145,7 +145,7 @@ impl Pool {
     }
 
     fn alive(&self) -> usize {
-        self.size - self.slots.available_permits().min(self.size)
+        self.size - self.slots.count().min(self.size)
     }
 
     /// It has no greenlets.

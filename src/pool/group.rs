@@ -72,7 +72,7 @@ impl<T: Send + 'static> Group<T> {
         let handle = spawn(Location::caller(), move || task.run());
         let greenlet = handle.greenlet().clone();
         let member = (spawning.succeeded(), handle);
-        if self.members.list(member, began, |_| false).is_killed() {
+        if self.members.list(member, began, |_| false).settle() {
             greenlet.kill();
         }
         greenlet

@@ -42,8 +42,8 @@ pub(crate) struct Listed<M> {
 }
 
 impl<M> Listed<M> {
-    /// All have been killed since its spawn began.
-    pub(crate) fn is_killed(self) -> bool {
+    /// Drops those who have ended. `true`: all have been killed since its spawn began.
+    pub(crate) fn settle(self) -> bool {
         drop(self.ended);
         self.is_killed
     }
@@ -147,9 +147,9 @@ mod tests {
         let members = Members::new();
         let before = members.begin();
         assert_eq!(members.kill(|one: &u8| *one), []);
-        assert!(members.list(1, before, |_| false).is_killed());
+        assert!(members.list(1, before, |_| false).settle());
         let after = members.begin();
-        assert!(!members.list(2, after, |_| false).is_killed());
+        assert!(!members.list(2, after, |_| false).settle());
         assert_eq!(members.kill(|one| *one), [1, 2]);
     }
 }

@@ -163,6 +163,10 @@ where
 ///   after a move. So code that uses a thread-local, `HashMap::new()` and `println!` among it, must not be inlined
 ///   together with the wait: put one or the other into an `#[inline(never)]` function.
 ///
+/// The calls that wait or yield are those that may park, and [`yield_now`](crate::yield_now), [`checkpoint`](crate::checkpoint), and every
+/// question or attempt of this crate that a loop may repeat, when it has failed: `try_lock`, `try_recv`, `try_send`, `is_finished`,
+/// `is_empty` and their like give way when the slice has lasted for too long.
+///
 /// The first covers the values of [`greenlet_local!`](crate::greenlet_local), which move with it. While it unwinds it does
 /// not move.
 ///

@@ -67,7 +67,9 @@ where
     drop(shield);
     match result {
         Err(payload) => resume_unwind(payload),
-        Ok(_) if !scope.running.panicked.lock().is_empty() => {
+        Ok(value) if !scope.running.panicked.lock().is_empty() => {
+            // Before the unwinding, in which its destructor must not wait.
+            drop(value);
             panic!("a scoped greenlet panicked")
         }
         Ok(value) => value,

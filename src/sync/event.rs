@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::greenlet::WaitKind;
 use crate::primitive::atomic::{AtomicBool, Ordering};
-use crate::wait::{Locked, Node, Token, Wait, WaitQueue, Waited, deadline_after};
+use crate::wait::{Locked, Node, Token, Wait, WaitQueue, Waited, deadline_after, yield_if_overdue};
 
 /// A flag that can be waited for, for greenlets and OS threads alike: gevent's, and Python's, `Event`.
 ///
@@ -33,9 +33,18 @@ impl Event {
         }
     }
 
-    /// It has happened.
+    /// It has happened. If it has not, and the caller's slice has lasted long, others go first: a loop around this ends.
     #[must_use]
     pub fn is_set(&self) -> bool {
+        let set = self.has_happened();
+        if !set {
+            yield_if_overdue();
+        }
+        set
+    }
+
+    /// The same, asked in the middle of things.
+    fn has_happened(&self) -> bool {
         // Acquire pairs with the release in `set`.
         self.set.load(Ordering::Acquire)
     }
@@ -74,10 +83,10 @@ impl Event {
     #[track_caller]
     #[inline(always)]
     fn wait_before(&self, deadline: Option<Instant>) -> bool {
-        if self.is_set() {
+        if self.has_happened() {
             return true;
         }
-        let look = |_: &mut Locked<'_, ()>, _: &Node| self.is_set().then_some(());
+        let look = |_: &mut Locked<'_, ()>, _: &Node| self.has_happened().then_some(());
         let wait = Wait::new(WaitKind::Event, deadline);
         self.waiters.wait(wait, look, |_| ()) != Waited::TimedOut
     }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `mutex`, `rwlock`, `semaphore` | the public types |
 //! | `mutex_core`, `rwlock_core`, `semaphore_core` | their protocols, which `loom-tests` models |
-//! | `condvar`, `barrier`, `event`, `once` | what it says |
+//! | `condvar`, `barrier`, `event`, `once`, `lazy` | what it says |
 //! | `owner` | finds a lock that is taken twice, or waited for in vain |
 //! | `polling` | a `try_lock` in a loop lets others run |
 //!
@@ -14,6 +14,7 @@
 mod barrier;
 mod condvar;
 mod event;
+mod lazy;
 mod mutex;
 mod mutex_core;
 mod once;
@@ -27,6 +28,7 @@ mod semaphore_core;
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::Event;
+pub use lazy::LazyLock;
 pub use mutex::{
     Callers, MappedMutexGuard, Mutex, MutexGuard, RawMutex, ReentrantMutex, ReentrantMutexGuard,
 };

@@ -2,12 +2,11 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::greenlet::WaitKind;
 use crate::primitive::atomic::{AtomicU8, Ordering};
-use crate::wait::{Locked, Node, Token, Wait, WaitQueue};
+use crate::wait::{Locked, Node, Token, Wait, WaitQueue, yield_if_overdue};
 
 const EMPTY: u8 = 0;
 const RUNNING: u8 = 1;
@@ -33,7 +32,8 @@ const DONE: u8 = 2;
 pub struct OnceLock<T> {
     state: AtomicU8,
     waiters: WaitQueue<()>,
-    value: UnsafeCell<MaybeUninit<T>>,
+    /// `Some` from `DONE` on. It drops itself: with a `Drop` of the lock's own, what the value borrows would have to outlive it.
+    value: UnsafeCell<Option<T>>,
 }
 
 // SAFETY: a shared reference gives shared access to the value, and moves one in that came from another thread.
@@ -50,28 +50,37 @@ impl<T> OnceLock<T> {
         OnceLock {
             state: AtomicU8::new(EMPTY),
             waiters: WaitQueue::new(()),
-            value: UnsafeCell::new(MaybeUninit::uninit()),
+            value: UnsafeCell::new(None),
         }
     }
 
-    /// The value, if it is there. Never waits.
+    /// The value, if it is there. Never waits; if it is not there, and the caller's slice has lasted long, others go first.
     #[inline]
     #[must_use]
     pub fn get(&self) -> Option<&T> {
+        let value = self.peek();
+        if value.is_none() {
+            yield_if_overdue();
+        }
+        value
+    }
+
+    /// The value, if it is there: asked in the middle of things.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<&T> {
         // Acquire pairs with the release in `finish`.
-        (self.state.load(Ordering::Acquire) == DONE).then(|| {
+        if self.state.load(Ordering::Acquire) == DONE {
             // SAFETY: it has been written, and is not written again while it is borrowed.
-            unsafe { (*self.value.get()).assume_init_ref() }
-        })
+            unsafe { (*self.value.get()).as_ref() }
+        } else {
+            None
+        }
     }
 
     /// The value, if it is there.
     #[must_use]
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        (self.state.load(Ordering::Acquire) == DONE).then(|| {
-            // SAFETY: it has been written, and is borrowed alone.
-            unsafe { (*self.value.get()).assume_init_mut() }
-        })
+        self.value.get_mut().as_mut()
     }
 
     /// Writes the value. If another is making one, waits for that.
@@ -94,12 +103,12 @@ impl<T> OnceLock<T> {
     #[track_caller]
     #[inline]
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
-        match self.get() {
+        match self.peek() {
             Some(value) => value,
             None => {
                 let mut make = Some(make);
                 self.init(|| make.take().map(|make| make()));
-                self.get().expect("it has just been made")
+                self.peek().expect("it has just been made")
             }
         }
     }
@@ -117,7 +126,7 @@ impl<T> OnceLock<T> {
                     let unfinished = Unfinished(self);
                     let Some(value) = make() else { return };
                     // SAFETY: the move to RUNNING was ours: nobody else writes, and nobody reads before DONE.
-                    unsafe { (*self.value.get()).write(value) };
+                    unsafe { *self.value.get() = Some(value) };
                     std::mem::forget(unfinished);
                     return self.finish(DONE);
                 }
@@ -144,17 +153,14 @@ impl<T> OnceLock<T> {
     /// Takes the value out, and leaves the lock empty.
     #[must_use]
     pub fn take(&mut self) -> Option<T> {
-        (self.state.load(Ordering::Acquire) == DONE).then(|| {
-            self.state.store(EMPTY, Ordering::Relaxed);
-            // SAFETY: it was written, and counts as not written from now on.
-            unsafe { (*self.value.get()).assume_init_read() }
-        })
+        self.state.store(EMPTY, Ordering::Relaxed);
+        self.value.get_mut().take()
     }
 
     /// The value, if there is one.
     #[must_use]
-    pub fn into_inner(mut self) -> Option<T> {
-        self.take()
+    pub fn into_inner(self) -> Option<T> {
+        self.value.into_inner()
     }
 }
 
@@ -164,12 +170,6 @@ struct Unfinished<'a, T>(&'a OnceLock<T>);
 impl<T> Drop for Unfinished<'_, T> {
     fn drop(&mut self) {
         self.0.finish(EMPTY);
-    }
-}
-
-impl<T> Drop for OnceLock<T> {
-    fn drop(&mut self) {
-        drop(self.take());
     }
 }
 
@@ -184,14 +184,14 @@ impl<T> From<T> for OnceLock<T> {
         OnceLock {
             state: AtomicU8::new(DONE),
             waiters: WaitQueue::new(()),
-            value: UnsafeCell::new(MaybeUninit::new(value)),
+            value: UnsafeCell::new(Some(value)),
         }
     }
 }
 
 impl<T: Clone> Clone for OnceLock<T> {
     fn clone(&self) -> OnceLock<T> {
-        self.get()
+        self.peek()
             .cloned()
             .map_or_else(OnceLock::new, OnceLock::from)
     }
@@ -199,7 +199,7 @@ impl<T: Clone> Clone for OnceLock<T> {
 
 impl<T: PartialEq> PartialEq for OnceLock<T> {
     fn eq(&self, other: &OnceLock<T>) -> bool {
-        self.get() == other.get()
+        self.peek() == other.peek()
     }
 }
 
@@ -208,7 +208,7 @@ impl<T: Eq> Eq for OnceLock<T> {}
 impl<T: fmt::Debug> fmt::Debug for OnceLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_tuple("OnceLock");
-        match self.get() {
+        match self.peek() {
             Some(value) => out.field(value),
             None => out.field(&format_args!("<empty>")),
         };
@@ -249,7 +249,7 @@ impl Once {
         self.0.get_or_init(f);
     }
 
-    /// It has been done.
+    /// It has been done. If it has not, and the caller's slice has lasted long, others go first.
     #[must_use]
     pub fn is_completed(&self) -> bool {
         self.0.get().is_some()

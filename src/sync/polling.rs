@@ -49,10 +49,6 @@ impl Probe {
 
 // SAFETY: it is never locked.
 unsafe impl RawMutex for Probe {
-    #[expect(
-        clippy::declare_interior_mutable_const,
-        reason = "that is what the trait asks for"
-    )]
     const INIT: Probe = Probe(OnceLock::new());
 
     type GuardMarker = GuardSend;
@@ -71,10 +67,6 @@ unsafe impl RawMutex for Probe {
 
 // SAFETY: it is never locked.
 unsafe impl RawRwLock for Probe {
-    #[expect(
-        clippy::declare_interior_mutable_const,
-        reason = "that is what the trait asks for"
-    )]
     const INIT: Probe = Probe(OnceLock::new());
 
     type GuardMarker = GuardSend;

@@ -45,12 +45,11 @@ impl Share {
         }
     }
 
-    /// What the word becomes with one more of this kind; `None`: that cannot be now.
+    /// What the word becomes with one more of this kind; `None`: that cannot be now. More readers than the word can count
+    /// wait, as a writer would: this is called where nothing may panic.
     fn added(self, word: usize) -> Option<usize> {
         match self {
-            Share::Read if word & WRITER == 0 => {
-                Some(word.checked_add(READER).expect("too many readers"))
-            }
+            Share::Read if word & WRITER == 0 => word.checked_add(READER),
             Share::Write if word & !WAITING == 0 => Some(word | WRITER),
             _ => None,
         }
@@ -197,5 +196,24 @@ impl SharedLock {
     /// A writer has it.
     pub(crate) fn is_written(&self) -> bool {
         self.word.load(Ordering::Relaxed) & WRITER != 0
+    }
+}
+
+#[cfg(all(test, not(greenhub_loom)))]
+mod tests {
+    use super::*;
+
+    /// Forgotten guards can make as many readers as one likes.
+    #[test]
+    fn one_reader_too_many_waits_and_does_not_panic() {
+        let lock = SharedLock::new();
+        let most = usize::MAX / READER;
+        lock.word.store(most * READER, Ordering::Relaxed);
+        assert!(!lock.try_lock(Share::Read));
+        assert!(!lock.try_read_recursive());
+        assert!(!lock.lock_slow(Share::Read, Some(Instant::now())));
+        lock.unlock(Share::Read);
+        assert!(lock.try_lock(Share::Read), "there is room for one");
+        assert!(!lock.try_lock(Share::Read));
     }
 }

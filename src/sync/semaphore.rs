@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::semaphore_core::Permits;
-use crate::wait::deadline_after;
+use crate::wait::{deadline_after, yield_if_overdue};
 
 /// So many permits, for greenlets and OS threads alike: who wants some that are not there waits. Served in order of arrival,
 /// so one who wants many is not starved by those who want few.
@@ -39,9 +39,17 @@ impl Semaphore {
         }
     }
 
-    /// How many are there now.
+    /// How many are there now. A loop may ask this until there are enough: if the caller's slice has lasted long, others go
+    /// first.
     #[must_use]
     pub fn available_permits(&self) -> usize {
+        let available = self.count();
+        yield_if_overdue();
+        available
+    }
+
+    /// The same, asked in the middle of things.
+    pub(crate) fn count(&self) -> usize {
         self.permits.available()
     }
 
@@ -49,9 +57,10 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// If there are more than `usize::MAX` then.
+    /// If there would be more than `usize::MAX`, those counted that somebody has; none is added then. (So the drop of a permit
+    /// never panics.)
     pub fn add_permits(&self, count: usize) {
-        self.permits.release(count);
+        assert!(self.permits.add(count), "too many permits");
     }
 
     /// Takes a permit, waiting for it.
@@ -69,7 +78,8 @@ impl Semaphore {
         self.permit(count)
     }
 
-    /// Takes a permit if there is one and nobody waits for it.
+    /// Takes a permit if there is one and nobody waits for it. In vain, in a slice that has lasted long, it lets others go
+    /// first, as all `try_` calls here: a loop around this ends.
     #[must_use]
     pub fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.try_acquire_many(1)
@@ -78,7 +88,7 @@ impl Semaphore {
     /// Takes so many permits if they are there and nobody waits for them.
     #[must_use]
     pub fn try_acquire_many(&self, count: usize) -> Option<SemaphorePermit<'_>> {
-        self.permits.try_acquire(count).then(|| self.permit(count))
+        self.try_take(count).then(|| self.permit(count))
     }
 
     /// As [`Semaphore::acquire`], but waits no longer than `timeout`; `None` if that was in vain.
@@ -143,10 +153,19 @@ impl Semaphore {
     /// Takes a permit that keeps the semaphore alive, if there is one and nobody waits for it.
     #[must_use]
     pub fn try_acquire_owned(self: Arc<Self>) -> Option<OwnedSemaphorePermit> {
-        self.permits.try_acquire(1).then(|| OwnedSemaphorePermit {
+        self.try_take(1).then(|| OwnedSemaphorePermit {
             semaphore: self,
             count: 1,
         })
+    }
+
+    /// What a `try_` is: in vain, in a slice that has lasted long, it lets others go first.
+    fn try_take(&self, count: usize) -> bool {
+        let taken = self.permits.try_acquire(count);
+        if !taken {
+            yield_if_overdue();
+        }
+        taken
     }
 
     fn permit(&self, count: usize) -> SemaphorePermit<'_> {
@@ -168,6 +187,7 @@ pub struct SemaphorePermit<'a> {
 impl SemaphorePermit<'_> {
     /// Does not give the permits back: the semaphore has fewer from now on.
     pub fn forget(mut self) {
+        self.semaphore.permits.forget(self.count);
         self.count = 0;
     }
 
@@ -195,6 +215,7 @@ pub struct OwnedSemaphorePermit {
 impl OwnedSemaphorePermit {
     /// Does not give the permits back: the semaphore has fewer from now on.
     pub fn forget(mut self) {
+        self.semaphore.permits.forget(self.count);
         self.count = 0;
     }
 

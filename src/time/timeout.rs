@@ -48,6 +48,9 @@ impl From<Elapsed> for std::io::Error {
 /// kill goes before. `f` that catches the unwinding is broken off again at its next wait. Nothing is broken off within
 /// [`shield`](crate::shield), nor while the caller is unwinding already.
 ///
+/// What unwinds must not wait for other greenlets of its hub, because it cannot park: a destructor that locks, sends or joins, or flushes a
+/// `BufWriter`, blocks the hub until it is done. Do that before the end of `f`, or within `shield`.
+///
 /// # Errors
 ///
 /// If the time was up.

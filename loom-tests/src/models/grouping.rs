@@ -48,7 +48,7 @@ fn a_member_that_kills_all_is_killed_itself() {
             let members = Arc::clone(&members);
             move || kill(&members)
         });
-        if members.list(one.clone(), began, |_| false).is_killed() {
+        if members.list(one.clone(), began, |_| false).settle() {
             one.kill();
         }
         member.join().unwrap();
@@ -63,7 +63,7 @@ fn a_kill_reaches_those_who_are_listed_and_spares_those_who_come_later() {
         let (early, late) = (One::new(), One::new());
         let list = |one: &One| {
             let began = members.begin();
-            if members.list(one.clone(), began, |_| false).is_killed() {
+            if members.list(one.clone(), began, |_| false).settle() {
                 one.kill();
             }
         };
@@ -133,7 +133,7 @@ fn who_joins_and_is_killed_unwinds_after_the_end() {
         let _number = spawning.succeeded();
         let one = One::new();
         let began = members.begin();
-        assert!(!members.list(one.clone(), began, |_| false).is_killed());
+        assert!(!members.list(one.clone(), began, |_| false).settle());
         let (me, crossing) = (Me::new(), Arc::new(Crossing::new()));
         let killer = thread::spawn({
             let (victim, crossing) = (me.clone(), Arc::clone(&crossing));
