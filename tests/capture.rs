@@ -209,13 +209,21 @@ fn culprits_are_captured_whatever_they_are_at() {
         child::run_with(name, kind.name(), |kind| {
             let kind = Kind::named(kind);
             let (runtime, reports) = watched(2, Duration::from_millis(1));
-            runtime.run(|| {
-                let mut random = Random::new(26);
-                for _ in 0..times(1_000, 60) / 12 {
+            let mut random = Random::new(26);
+            let mut told: Vec<BlockingReport> = Vec::new();
+            let has_stack = |report: &BlockingReport| !report.stack().is_empty();
+            let least = times(1_000, 60) / 12;
+            // Slices this short may all be over before they can be captured, for a while.
+            for round in 0.. {
+                if round >= least && told.iter().any(has_stack) {
+                    break;
+                }
+                let lengths = [(); 12].map(|()| Duration::from_micros(random.below(12_000)));
+                runtime.run(|| {
                     let greenlets: Vec<_> = (0..12)
                         .map(|index| {
                             let (name, culprit) = culprits::ALL[index % culprits::ALL.len()];
-                            let length = Duration::from_micros(random.below(12_000));
+                            let length = lengths[index];
                             let builder = kind.builder().name(name.into()).stack_size(4 << 20);
                             builder.spawn(move || culprit(length)).unwrap()
                         })
@@ -223,12 +231,12 @@ fn culprits_are_captured_whatever_they_are_at() {
                     for greenlet in greenlets {
                         greenlet.join().unwrap();
                     }
-                }
-            });
+                });
+                told.extend(reports.try_iter());
+            }
             drop(runtime);
-            let reports: Vec<BlockingReport> = reports.iter().collect();
-            let with_stacks = reports.iter().filter(|report| !report.stack().is_empty());
-            assert!(with_stacks.count() > 0);
+            told.extend(reports.iter());
+            let reports = told;
             for report in &reports {
                 for frame in report.stack() {
                     let Some((_, function)) = frame.function.split_once("capture::culprits::")
