@@ -201,6 +201,10 @@ mutate 'readiness: who withdraws takes the others along' $readiness readiness 's
 mutate 'readiness: who withdraws stays on the list' $readiness readiness 's/(fn withdraw\(.*?)let waiter = self\.take\(&mut waiters, id\);/$1let waiter = None::<W>; let _ = (id, \&mut waiters);/s'
 mutate 'readiness: a close is cleared' $readiness readiness 's/fetch_or\(CLOSED \| READY, /fetch_or(CLOSED, /; s/clear_if\(seen, CLOSED\)/clear_if(seen, 0)/; s/READY \| CLOSED\) == 0/READY) == 0/'
 
+registered=src/net/registered.rs
+mutate 'registered: a move leaves the old one open' $registered moving 's/Some\(\(open\.close\(\), open\)\), new/None::<(W::Woken, Current<W>)>, new/'
+mutate 'registered: a move wakes nobody' $registered moving 's/old\.end\(woken\);/drop((old, woken));/'
+
 timers=src/driver/timers.rs
 mutate 'timers: a stale key cancels' $timers timers 's/if \*armed == sequence\)/if *armed >= sequence)/'
 mutate 'timers: a cancellation hides the second timer' $timers timers 's/self\.next\.store\(UNKNOWN, Ordering::Relaxed\)/self.next.store(NEVER, Ordering::Relaxed)/'

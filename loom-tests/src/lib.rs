@@ -17,6 +17,7 @@ mod channel;
 mod detector;
 mod driver;
 mod greenlet;
+mod net;
 mod offload;
 mod pool;
 mod scheduler;

@@ -155,8 +155,8 @@ impl<W> Readiness<W> {
 
     /// Somebody waits.
     pub(crate) fn is_awaited(&self) -> bool {
-        // Relaxed: it may have changed when the caller acts on it, in any case.
-        self.word.load(Ordering::Relaxed) & WAITING != 0
+        // A read-modify-write, which sees the last change: who is on the list by then counts. It orders nothing.
+        self.word.fetch_or(0, Ordering::Relaxed) & WAITING != 0
     }
 
     /// Puts a waiter on the list, unless there is something to try.

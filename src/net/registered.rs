@@ -16,7 +16,11 @@
 //! That nobody waits is looked at before the move, and may have changed when it is made: point 2 sees to that. Its hub's end
 //! closes a registration, too; then whoever comes next makes another.
 //!
-//! The first registration is read without the lock, those that follow it are behind it.
+//! # Nobody moves it for ever
+//!
+//! Of two that wait in different lanes, each could move what the other has just moved. So whoever has tried once to get on a list,
+//! or was woken because the registration moved away, does not move it, but waits with what is open. It may move it again
+//! when it was woken by an event.
 
 use std::io;
 use std::ops::Deref;
@@ -25,7 +29,7 @@ use crate::driver::Seen;
 use crate::primitive::sync::{Arc, Mutex, OnceLock};
 
 /// A registration, as far as it matters which one is used.
-pub(super) trait Watch {
+pub(crate) trait Watch {
     /// Those to be woken.
     type Woken;
 
@@ -44,7 +48,8 @@ pub(super) trait Watch {
 
 /// The registrations of one socket.
 #[derive(Debug)]
-pub(super) struct Registered<W> {
+pub(crate) struct Registered<W> {
+    /// Read without the lock.
     first: OnceLock<W>,
     /// The one that has replaced the first. Also the lock under which registrations are made.
     later: Mutex<Option<Arc<W>>>,
@@ -52,7 +57,7 @@ pub(super) struct Registered<W> {
 
 /// The registration that is open.
 #[derive(Debug)]
-pub(super) enum Current<'a, W> {
+pub(crate) enum Current<'a, W> {
     First(&'a W),
     Later(Arc<W>),
 }
@@ -70,7 +75,7 @@ impl<W> Deref for Current<'_, W> {
 
 impl<W: Watch> Registered<W> {
     /// Not registered yet.
-    pub(super) fn new() -> Registered<W> {
+    pub(crate) fn new() -> Registered<W> {
         Registered {
             first: OnceLock::new(),
             later: Mutex::new(None),
@@ -79,7 +84,7 @@ impl<W: Watch> Registered<W> {
 
     /// The registration that is open, and what `look` sees of it.
     #[inline]
-    pub(super) fn current(&self, look: impl Fn(&W) -> Seen) -> Option<(Current<'_, W>, Seen)> {
+    pub(crate) fn current(&self, look: impl Fn(&W) -> Seen) -> Option<(Current<'_, W>, Seen)> {
         let first = self.first.get()?;
         let seen = look(first);
         if seen.is_closed() {
@@ -97,39 +102,41 @@ impl<W: Watch> Registered<W> {
     }
 
     /// The registration to wait with for a caller that has found this one, or none, and has tried in vain. `None`: it is
-    /// another than the one that was found, so the caller is to look anew.
+    /// another than the one that was found, so the caller is to look anew. Whether it `may_move` the one that is open: see above.
     ///
     /// # Errors
     ///
     /// Those of `make`, if there is none.
     #[inline]
-    pub(super) fn to_wait_with<'a>(
+    pub(crate) fn to_wait_with<'a>(
         &'a self,
         found: Option<Current<'a, W>>,
+        may_move: bool,
         is_near: impl Fn(&W) -> bool,
         make: impl FnOnce() -> io::Result<W>,
     ) -> io::Result<Option<Current<'a, W>>> {
+        let will_do = |open: &W| !may_move || is_near(open) || open.is_awaited();
         match found {
-            Some(found) if is_near(&found) || found.is_awaited() => Ok(Some(found)),
+            Some(found) if will_do(&found) => Ok(Some(found)),
             Some(found) => {
-                let current = self.register(is_near, make)?;
+                let current = self.register(will_do, make)?;
                 Ok(std::ptr::eq(&*current, &*found).then_some(current))
             }
-            None => self.register(is_near, make).map(Some),
+            None => self.register(will_do, make).map(Some),
         }
     }
 
-    /// Makes a registration that is near, unless there is one that will do.
+    /// Makes a registration, unless there is one that will do.
     #[cold]
     fn register(
         &self,
-        is_near: impl Fn(&W) -> bool,
+        will_do: impl Fn(&W) -> bool,
         make: impl FnOnce() -> io::Result<W>,
     ) -> io::Result<Current<'_, W>> {
         let mut later = self.later.lock();
         let open = self.open(later.as_ref());
         let (old, new) = match open {
-            Some(open) if is_near(&open) || open.is_awaited() => return Ok(open),
+            Some(open) if will_do(&open) => return Ok(open),
             Some(open) => match make() {
                 Ok(new) => (Some((open.close(), open)), new),
                 // It cannot move. Events come from afar then.
@@ -167,7 +174,7 @@ impl<W: Watch> Registered<W> {
 #[cfg(test)]
 impl<W> Registered<W> {
     /// The first registration, if there was one.
-    pub(super) fn first(&self) -> Option<&W> {
+    pub(crate) fn first(&self) -> Option<&W> {
         self.first.get()
     }
 }

@@ -213,6 +213,7 @@ impl<T: AsFd> Source<T> {
         let mut deadline = None;
         let mut is_last = patience == Patience::None;
         let mut has_waited = false;
+        let mut may_move = true;
         loop {
             let current = self
                 .registered
@@ -247,14 +248,16 @@ impl<T: AsFd> Source<T> {
                 deadline = wait::deadline_after(timeout);
             }
             has_waited = true;
-            self.wait(purpose, deadline, seen, current.map(|(current, _)| current))?;
+            let current = current.map(|(current, _)| current);
+            may_move = self.wait(purpose, deadline, seen, current, may_move)?;
             // One last attempt: a deadline must not win over bytes that are there. It fails with the same `WouldBlock`
             // that the kernel gives for a timeout of its own.
             is_last = wait::has_passed(deadline);
         }
     }
 
-    /// Waits until an attempt may succeed where one that saw `seen` did not, or the deadline; or a shorter while.
+    /// Waits until an attempt may succeed where one that saw `seen` did not, or the deadline; or a shorter while. Says whether
+    /// the next wait may move the registration.
     #[track_caller]
     fn wait(
         &self,
@@ -262,13 +265,14 @@ impl<T: AsFd> Source<T> {
         deadline: Option<Instant>,
         seen: Seen,
         current: Option<Current<'_, Watch>>,
-    ) -> io::Result<()> {
+        may_move: bool,
+    ) -> io::Result<bool> {
         // Relaxed: see the field.
         self.streak.store(0, Ordering::Relaxed);
         let fd = self.socket.as_fd();
         if !can_park() {
             let until = wait::within_limits(deadline);
-            let block = || sys::block(fd, purpose.direction, until).map(drop);
+            let block = || sys::block(fd, purpose.direction, until).map(|_| true);
             return wait::block_in_place(purpose.kind, block);
         }
         // SAFETY: the descriptor stays open for as long as the source has the socket, and the registrations in a source are
@@ -276,24 +280,23 @@ impl<T: AsFd> Source<T> {
         // the length of a shared borrow, and must be good for as long as any shared borrow could last: the socket cannot
         // tell when one ends, only when it is mutably borrowed, which a source never does, or dropped.
         let make = || unsafe { Watch::new(fd) };
-        let Some(current) = self
-            .registered
-            .to_wait_with(current, Watch::is_near, make)?
-        else {
-            return Ok(());
+        let registered = &self.registered;
+        let found = registered.to_wait_with(current, may_move, Watch::is_near, make)?;
+        let Some(current) = found else {
+            return Ok(false);
         };
         let readiness = current.readiness(purpose.direction);
         if seen.is_ready() && readiness.clear(seen) == Cleared::No {
-            return Ok(());
+            return Ok(false);
         }
         match readiness.enrol(wait::current_unparker()) {
             Enrolled::Waiting(waiter) => {
                 let _withdraw = Withdraw { readiness, waiter };
                 wait::park(purpose.kind, deadline);
+                Ok(!current.look(purpose.direction).is_closed())
             }
-            Enrolled::Ready | Enrolled::Closed => {}
+            Enrolled::Ready | Enrolled::Closed => Ok(false),
         }
-        Ok(())
     }
 
     /// A greenlet whose peers are fast never waits: it gives way to the others now and then. What may not wait delivers

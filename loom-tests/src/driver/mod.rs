@@ -10,6 +10,7 @@ pub(crate) mod readiness;
 #[path = "../../../src/driver/timers.rs"]
 mod timers;
 
+pub(crate) use readiness::Seen;
 pub(crate) use timers::Timers;
 
 /// `Driver::arm_remote`, with what notifies the hub.

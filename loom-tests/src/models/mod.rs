@@ -10,6 +10,7 @@ mod inbox;
 mod joining;
 mod killing;
 mod locks;
+mod moving;
 mod offloading;
 mod parking;
 mod placing;
